@@ -45,7 +45,8 @@ class OrderIntent:
     """What we want the broker to do, before any byte is sent.
 
     `limit` is the net price per unit at which the walk starts, `worst` where it ends; both in the sign convention of
-    `Structure`. Opening buys the structure, closing sells it.
+    `Structure`. Opening buys the structure, closing sells it. `rolls` asks for a replacement once it is closed,
+    `roll_of` names the position that an opening order replaces.
     """
 
     intent_id: str
@@ -62,6 +63,8 @@ class OrderIntent:
     decision_id: str | None = None
     rule_id: str | None = None
     attempt: int = 1
+    rolls: bool = False
+    roll_of: str | None = None
 
     @property
     def order_ref(self) -> str:

@@ -1,0 +1,1 @@
+"""Three evaluators of one meaning: see semantics.md in this folder."""

@@ -1,0 +1,1 @@
+"""The loop: each cycle re-reads the world and re-decides."""

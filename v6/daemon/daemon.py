@@ -1,0 +1,250 @@
+"""One desk at one broker: connect, cycle, act, and survive what happens to either.
+
+The loop is level-triggered: a cycle acts on what is true now, so an intent that was lost is decided again, and one
+that is under way is left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final, TypeVar
+
+import structlog
+
+from v6.daemon.entries import Entries
+from v6.daemon.exits import Exits
+from v6.daemon.gate import Gate
+from v6.daemon.reconcile import compare
+from v6.daemon.reload import LAST_GOOD, Accepted, Refusal, Reloader
+from v6.daemon.schedule import is_last_cycle, next_cycle, session_of
+from v6.daemon.watch import Watch
+from v6.errors import BrokerError
+from v6.execution.books import Books
+from v6.execution.executor import Executor
+from v6.execution.ledger import Ledger
+from v6.ib.context import Context
+from v6.ib.feed import Feed
+from v6.ib.link import Link
+from v6.ib.orders import IbBroker
+from v6.ib.snapshot import Session
+from v6.model import event as e
+from v6.model.decision import ActionKind, Decision
+from v6.model.snapshot import PORTFOLIO_KEY, Snapshot
+from v6.ports import Clock
+from v6.pricing.calendar import TradingCalendar
+from v6.rules import RuleSet, RuleState
+from v6.store.journal import Journal
+from v6.store.outbox import Outbox
+
+T = TypeVar("T")
+
+RULE_STATE: Final = "rule_state"
+CONTEXT: Final = "context"
+
+LEDGER_EVENTS: Final = tuple(
+    kind for kind in e.EVENT_TYPES.values() if kind not in {e.SnapshotTaken, e.DecisionsMade}
+)
+"""What the ledger folds; snapshots and decisions are most of a journal and change nothing in it."""
+
+LONGEST_BACKOFF_S: Final = 60.0
+
+log = structlog.get_logger("v6.daemon")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the desk's files and its store are, whom to connect to, and how often to look."""
+
+    root: Path
+    store: Path
+    host: str
+    port: int
+    client_id: int = 1
+    cycle_s: float = 30.0
+    durable: bool = True
+    flush_every: int = 1
+
+
+class Daemon:
+    """The loop; everything it knows it reads from the journal, the broker or the files."""
+
+    def __init__(self, settings: Settings, clock: Clock, calendar: TradingCalendar) -> None:
+        self.settings = settings
+        self._clock = clock
+        self._calendar = calendar
+        self.journal = Journal(settings.store / "journal.sqlite", durable=settings.durable)
+        self.outbox = Outbox(self.journal, settings.store / "tables")
+        self.books = Books(self.journal, Ledger(event for _, event in self.journal.events(kinds=LEDGER_EVENTS)))
+        self._reloader = Reloader(settings.root)
+        self._state = _restored(self.journal.state(RULE_STATE), RuleState.from_json, RuleState())
+        self.cycles = 0
+        self.journal_hash = ""
+        self.latest: Snapshot | None = None
+        self._dirty: tuple[str, ...] = ("not reconciled yet",)
+        self._must_reconcile = True
+        self._failures = 0
+        self.ruleset = self._first_rules()
+        self._wire()
+
+    def _wire(self) -> None:
+        settings = self.settings
+        self.link = Link(settings.host, settings.port, settings.client_id, self._clock)
+        self.link.on_restored(self._distrust)
+        broker = IbBroker(self.link)
+        broker.raise_order_id(max((r.order_id for r in self.books.ledger.orders.values()), default=0))
+        self._broker = broker
+        self.feed = Feed(self.link, self._clock)
+        self._executor = Executor(broker, self.books, self._clock)
+        context = _restored(self.journal.state(CONTEXT), Context.from_json, Context())
+        self._watch = Watch(self.feed, self.books.ledger, context)
+        gate = Gate(self.books, self._clock, lambda: self.ruleset.desk.limits)
+        self._exits = Exits(self.books, self._executor, gate)
+        self._entries = Entries(self.books, self._executor, gate, self.feed, self._clock)
+
+    # -- the loop --------------------------------------------------------------------------------------------------
+
+    async def run(self, until: datetime | None = None, on_cycle: Callable[[], None] | None = None) -> None:
+        """Cycle until the moment given, or for ever; a failed cycle is logged, and the next one starts afresh."""
+        try:
+            while True:
+                due = next_cycle(self._calendar, self._clock.now(), self.settings.cycle_s)
+                if until is not None and due >= until:
+                    break
+                await asyncio.sleep(max(0.0, (due - self._clock.now()).total_seconds()))
+                await self._guarded_cycle()
+                if on_cycle is not None:
+                    on_cycle()
+        finally:
+            await self.stop()
+
+    async def stop(self) -> None:
+        """Stop acting, disconnect, and bring the tables up to the journal; working orders stay at the broker."""
+        await self._executor.close()
+        self.link.disconnect()
+        await asyncio.to_thread(self.outbox.flush)
+        self.journal_hash = self.journal.hash()
+        self.journal.close()
+
+    async def _guarded_cycle(self) -> None:
+        try:
+            await self.cycle()
+            self._failures = 0
+        except BrokerError as error:
+            self._failures += 1
+            self._distrust()
+            log.warning("cycle-failed", error=str(error), failures=self._failures)
+            # The next cycle is the retry; a failing broker is asked less and less often.
+            await asyncio.sleep(min(2.0**self._failures, LONGEST_BACKOFF_S))
+
+    async def cycle(self) -> None:
+        """Look once, decide once, act; raises BrokerError when the broker does not answer."""
+        await self._ensure_link()
+        self.poll_rules()
+        at = await self._now()
+        session = session_of(self._calendar, at)
+        if session is None:
+            return
+        if self._must_reconcile or self._watch.context.session != session.day:
+            await self._reconcile(session)
+        snapshot = await self._watch.snapshot(at, self.cycles, session)
+        decisions = self._decide(snapshot)
+        quotes = self._watch.quotes()
+        self._exits.chase(quotes)
+        self._exits.act(decisions, snapshot.rows[0], quotes, at)
+        halts = self._halts(decisions)
+        await self._entries.look(self.ruleset.desk.strategies, snapshot, session.day, halts)
+        last = is_last_cycle(self._calendar, at, self.settings.cycle_s)
+        if last or self.cycles % self.settings.flush_every == 0:
+            await asyncio.to_thread(self.outbox.flush)
+
+    async def _now(self) -> datetime:
+        """Ask the broker the time: the heartbeat of the cycle; our own clock stays the one that is used."""
+        await self.link.server_time()
+        now = self._clock.now()
+        self.feed.confirm(now)
+        return now
+
+    # -- the broker ------------------------------------------------------------------------------------------------
+
+    async def _ensure_link(self) -> None:
+        if self.link.ib.isConnected():
+            return
+        self._watch.reset()
+        await self.link.connect()
+        self.feed.load_account()
+        await self._executor.recover()
+        self._must_reconcile = True
+
+    def _distrust(self) -> None:
+        """After a gap in the connection nothing that was known of the account is taken for granted."""
+        self._must_reconcile = True
+
+    async def _reconcile(self, session: Session) -> None:
+        at = self._clock.now()
+        if any(record.fills for record in self.books.ledger.live_orders()):
+            return  # fills are arriving; compare when they have
+        previous_close = self._watch.previous_close()
+        result = compare(self.books.ledger, await self._broker.positions(), session.day, previous_close, at)
+        if result.events:
+            self.books.post(*result.events)
+        if result.unexplained and result.unexplained != self._dirty:
+            self.books.post(e.FindingRaised(at, "positions-differ", "; ".join(result.unexplained)))
+        self._dirty = result.unexplained
+        self._must_reconcile = bool(result.unexplained)
+
+    # -- the rules -------------------------------------------------------------------------------------------------
+
+    def _first_rules(self) -> RuleSet:
+        accepted, refusal = self._reloader.start(self.journal.state(LAST_GOOD))
+        if refusal is not None:
+            self.books.post(e.RuleSetRefused(self._clock.now(), refusal.diagnostics))
+        self._take(accepted)
+        return accepted.ruleset
+
+    def poll_rules(self) -> None:
+        """Take a changed desk folder if it is good, refuse it if not; the running set is never half replaced."""
+        outcome = self._reloader.poll(self.latest, self._state)
+        if isinstance(outcome, Accepted):
+            self._take(outcome)
+            self.ruleset = outcome.ruleset
+        elif isinstance(outcome, Refusal):
+            self.books.post(e.RuleSetRefused(self._clock.now(), outcome.diagnostics))
+
+    def _take(self, accepted: Accepted) -> None:
+        event = e.RuleSetReloaded(self._clock.now(), accepted.ruleset.fingerprint, accepted.revision)
+        self.books.post(event, state={LAST_GOOD: accepted.texts_json})
+
+    def _decide(self, snapshot: Snapshot) -> tuple[Decision, ...]:
+        state = self._state
+        present = {row.key for row in snapshot.rows}
+        for key in [key for key in state.keys if key not in present]:
+            state = state.forget(key)
+        decisions, self._state = self.ruleset.evaluate(snapshot, state)
+        self.books.post(
+            e.SnapshotTaken(snapshot.ts, snapshot),
+            e.DecisionsMade(snapshot.ts, decisions),
+            state={RULE_STATE: self._state.to_json(), CONTEXT: self._watch.context.to_json()},
+        )
+        self.latest = snapshot
+        self.cycles += 1
+        return decisions
+
+    def _halts(self, decisions: tuple[Decision, ...]) -> tuple[str, ...]:
+        """Return every reason why nothing may open now."""
+        halts = list(self._dirty)
+        rules = self.ruleset.rules
+        for decision in decisions:
+            unsure = [r.id for bit, r in enumerate(rules) if r.protective and decision.unknown >> bit & 1]
+            where = decision.key or "the portfolio"
+            halts.extend(f"protective rule {rule} is unknown for {where}" for rule in unsure)
+            if decision.key == PORTFOLIO_KEY and decision.action and decision.action.kind is ActionKind.HALT_OPENS:
+                halts.append(f"rule {decision.rule_id}")
+        return tuple(halts)
+
+
+def _restored(text: str | None, read: Callable[[str], T], empty: T) -> T:
+    return empty if text is None else read(text)

@@ -1,0 +1,65 @@
+"""From a template to a priced proposal: which contracts to ask about, and what the builder makes of the answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from v6.ib.feed import Feed
+from v6.lang.desk import StrategyTemplate
+from v6.model.contract import Contract, Right
+from v6.strategy import Offer, Proposal, Refused, build, candidate_strikes, choose_expiry, sides
+
+FEW_CANDIDATES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What an entry needs to know of the moment."""
+
+    today: date
+    spot: float
+    vix: float
+    net_liq: float | None
+
+
+async def propose(template: StrategyTemplate, feed: Feed, market: Market) -> Proposal | Refused:
+    """Ask the broker for the chain and its quotes and build the structure; raises BrokerError if it cannot answer."""
+    target = template.underlying
+    underlying = await feed.index(target.symbol, target.sec_type, target.exchange)
+    expiries = await feed.expiries(underlying, target.trading_class)
+    expiry = choose_expiry(template, expiries, market.today)
+    if expiry is None:
+        window = f"{template.expiry.dte_min}..{template.expiry.dte_max}"
+        return Refused((f"no {target.trading_class} expiry is {window} days away",))
+    contracts = await _candidates(template, feed, market, expiry)
+    if not contracts:
+        return Refused((f"no {target.trading_class} strikes of {expiry} are in the range that would be sold",))
+    quotes = await feed.once(contracts)
+    offers = [Offer(c, quotes[c.con_id]) for c in contracts if c.con_id in quotes]
+    return build(template, offers, market.net_liq)
+
+
+async def _candidates(template: StrategyTemplate, feed: Feed, market: Market, expiry: date) -> list[Contract]:
+    target = template.underlying
+    for refresh in (False, True):
+        listed = await feed.options(target.symbol, target.trading_class, expiry, refresh=refresh)
+        chosen = {
+            key: listed[key]
+            for right in sides(template.structure)
+            for key in _keys(template, right, market, expiry, listed)
+        }
+        if len(chosen) >= FEW_CANDIDATES * len(sides(template.structure)):
+            break
+    return list(chosen.values())
+
+
+def _keys(
+    template: StrategyTemplate, right: Right, market: Market, expiry: date, listed: dict[tuple[float, str], Contract]
+) -> list[tuple[float, str]]:
+    strikes = [strike for strike, side in listed if side == right.value]
+    days = (expiry - market.today).days
+    shorts = candidate_strikes(template, right, market.spot, market.vix / 100.0, days, strikes)
+    sign = -1.0 if right is Right.PUT else 1.0
+    wings = [strike + sign * template.strikes.width for strike in shorts]
+    return [(strike, right.value) for strike in dict.fromkeys((*shorts, *wings))]

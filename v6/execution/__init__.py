@@ -1,0 +1,1 @@
+"""From an approved intent to a fill, at most once."""

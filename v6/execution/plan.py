@@ -1,0 +1,101 @@
+"""Turn decisions and proposals into intents: pure, and identical for a dry run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from hashlib import sha256
+
+from v6.execution.walk import COMBO_TICK, to_tick
+from v6.lang.desk import StrategyTemplate
+from v6.model.contract import Side
+from v6.model.decision import ActionKind, Decision, Urgency
+from v6.model.order import OrderIntent, Purpose
+from v6.model.position import Position, Structure
+from v6.model.quote import Quote
+from v6.strategy.build import Proposal
+from v6.strategy.net import net_mid, net_natural
+
+COLLAR_TICKS = 2
+"""An immediate order may go this far beyond the far side, so that a market that moves away is still met."""
+
+
+def intent_id(*parts: object) -> str:
+    """Return the identity of an intent: the same cause gives the same id, and the journal takes an id once."""
+    return sha256("\0".join(map(str, parts)).encode()).hexdigest()[:20]
+
+
+def plan_close(
+    decision: Decision, position: Position, units: int, quotes: Mapping[int, Quote], at: datetime, attempt: int
+) -> OrderIntent | str:
+    """Return the intent that closes `units` of the position, or why there is no price for it."""
+    if decision.action is None or decision.action.kind not in {ActionKind.CLOSE, ActionKind.ROLL}:
+        raise ValueError(f"{decision.decision_id} does not close")
+    urgency = decision.action.urgency
+    prices = _walk_ends(position.structure, quotes, Side.SELL, urgency)
+    if prices is None:
+        return f"{position.position_id}: a leg has no two-sided quote, so there is no price to close at"
+    return OrderIntent(
+        intent_id=intent_id("close", position.position_id, decision.decision_id, attempt),
+        position_id=position.position_id,
+        purpose=Purpose.CLOSE,
+        side=Side.SELL,
+        strategy=position.strategy,
+        structure=position.structure,
+        quantity=units,
+        limit=prices[0],
+        worst=prices[1],
+        urgency=urgency,
+        created_at=at,
+        decision_id=decision.decision_id,
+        rule_id=decision.rule_id,
+        attempt=attempt,
+        rolls=decision.action.kind is ActionKind.ROLL,
+    )
+
+
+def plan_open(
+    template: StrategyTemplate, proposal: Proposal, snapshot_id: str, at: datetime, roll_of: str | None
+) -> OrderIntent:
+    """Return the intent that opens the proposal."""
+    identity = intent_id("open", template.id, snapshot_id, roll_of or "")
+    mid, natural = Decimal(repr(proposal.mid)), Decimal(repr(proposal.natural))
+    return OrderIntent(
+        intent_id=identity,
+        position_id=f"{template.id}-{at:%Y%m%d}-{identity[:6]}",
+        purpose=Purpose.OPEN,
+        side=Side.BUY,
+        strategy=template.id,
+        structure=proposal.structure,
+        quantity=proposal.quantity,
+        limit=to_tick(mid, Side.BUY, concede=False),
+        worst=to_tick(natural, Side.BUY, concede=True),
+        urgency=template.price.urgency,
+        created_at=at,
+        roll_of=roll_of,
+    )
+
+
+def closing_limit(intent: OrderIntent, quotes: Mapping[int, Quote]) -> Decimal | None:
+    """Return the limit at which a resting closing order would fill now, or None without a price."""
+    prices = _walk_ends(intent.structure, quotes, intent.side, intent.urgency)
+    return None if prices is None else prices[1]
+
+
+def _walk_ends(
+    structure: Structure, quotes: Mapping[int, Quote], side: Side, urgency: Urgency
+) -> tuple[Decimal, Decimal] | None:
+    mid, natural = net_mid(structure, quotes), net_natural(structure, quotes, side)
+    if mid is None or natural is None:
+        return None
+    start = to_tick(Decimal(repr(mid)), side, concede=False)
+    end = to_tick(Decimal(repr(natural)), side, concede=True)
+    if urgency is Urgency.IMMEDIATE:
+        end += side.sign * COLLAR_TICKS * COMBO_TICK
+    low, high = structure.extremes()
+    # A net price that the structure can never be worth is never offered nor asked.
+    end = min(end, high) if high is not None else end
+    end = max(end, low) if low is not None else end
+    start = min(start, end) if side is Side.BUY else max(start, end)
+    return start, end

@@ -1,0 +1,231 @@
+"""From quotes, holdings and account values to the rows the rules read: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from v6.ib.context import Context, hour_change, iv_percentile, iv_rank
+from v6.model.catalogue import BY_NAME, Value, admit
+from v6.model.contract import Right, SecType
+from v6.model.position import Position
+from v6.model.quote import Greeks, Quote
+from v6.model.snapshot import PORTFOLIO_KEY, Row, Snapshot
+from v6.strategy.net import net_mid, net_spread
+
+Stamped = tuple[float, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Where the moment lies in the trading day."""
+
+    day: date
+    minutes_since_open: float
+    minutes_to_close: float
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything one snapshot is made from. `commissions` are those paid so far by position_id."""
+
+    at: datetime
+    cycle: int
+    session: Session
+    positions: Sequence[Position]
+    commissions: Mapping[str, Decimal]
+    quotes: Mapping[int, Quote]
+    unrealized: Mapping[int, Stamped]
+    underlying: Quote | None
+    vix: Quote | None
+    net_liq: Stamped | None
+    margin: Stamped | None
+    context: Context
+
+
+def build(inputs: Inputs) -> Snapshot:
+    """Return the snapshot: the portfolio row, then the positions in order of their id."""
+    market = _market(inputs)
+    held = sorted(inputs.positions, key=lambda p: p.position_id)
+    shared = {**market, **_portfolio(inputs, held)}
+    rows = [Row.of(PORTFOLIO_KEY, shared)]
+    rows.extend(Row.of(p.position_id, {**shared, **_position(inputs, p)}) for p in held)
+    return Snapshot(f"{inputs.at:%Y%m%dT%H%M%S}-{inputs.cycle}", inputs.cycle, inputs.at, tuple(rows))
+
+
+def price_of(quote: Quote | None) -> float | None:
+    """Return the last price, or the mid of one that does not trade."""
+    if quote is None:
+        return None
+    return quote.last if quote.last is not None else quote.mid
+
+
+def _admitted(values: Mapping[str, Value], age_s: float) -> dict[str, Value]:
+    return {name: admit(BY_NAME[name], value, age_s) for name, value in values.items()}
+
+
+def _age(inputs: Inputs, quote: Quote | None) -> float:
+    return 0.0 if quote is None else (inputs.at - quote.at).total_seconds()
+
+
+def _market(inputs: Inputs) -> dict[str, Value]:
+    spot, vix = price_of(inputs.underlying), price_of(inputs.vix)
+    close = inputs.underlying.close if inputs.underlying else None
+    vix_close = inputs.vix.close if inputs.vix else None
+    of_spot = {
+        "underlying_price": spot,
+        "underlying_change_1h": hour_change(inputs.context, inputs.at, spot),
+        "underlying_change_1d": spot / close - 1.0 if spot is not None and close else None,
+    }
+    of_vix = {
+        "vix": vix,
+        "vix_change_1d": vix - vix_close if vix is not None and vix_close is not None else None,
+        "iv_rank": iv_rank(inputs.context, vix),
+        "iv_percentile": iv_percentile(inputs.context, vix),
+    }
+    of_session = {
+        "minutes_since_open": inputs.session.minutes_since_open,
+        "minutes_to_close": inputs.session.minutes_to_close,
+    }
+    return {
+        **_admitted(of_spot, _age(inputs, inputs.underlying)),
+        **_admitted(of_vix, _age(inputs, inputs.vix)),
+        **_admitted(of_session, 0.0),
+    }
+
+
+def _portfolio(inputs: Inputs, held: Sequence[Position]) -> dict[str, Value]:
+    values: dict[str, Value] = {"open_positions": float(len(held))}
+    stamp = inputs.net_liq
+    if stamp is None or stamp[0] <= 0:
+        return values
+    net_liq, at = stamp
+    before, peak = inputs.context.previous_net_liq, inputs.context.peak_net_liq
+    losses = [p.max_loss for p in held]
+    total_loss = None if None in losses else float(sum(loss for loss in losses if loss is not None))
+    values |= _admitted(
+        {
+            "net_liq": net_liq,
+            "day_pnl_ratio": net_liq / before - 1.0 if before else 0.0 if before is None else None,
+            "drawdown": max(0.0, 1.0 - net_liq / peak) if peak else 0.0 if peak is None else None,
+            "max_loss_ratio": None if total_loss is None else total_loss / net_liq,
+        },
+        (inputs.at - at).total_seconds(),
+    )
+    if inputs.margin is not None:
+        margin, margin_at = inputs.margin
+        values |= _admitted({"margin_ratio": margin / net_liq}, (inputs.at - margin_at).total_seconds())
+    delta, age = _dollar_delta(inputs, held)
+    if delta is not None:
+        values |= _admitted({"portfolio_delta_ratio": delta / net_liq}, age)
+    return values
+
+
+def _dollar_delta(inputs: Inputs, held: Sequence[Position]) -> tuple[float | None, float]:
+    spot = price_of(inputs.underlying)
+    if spot is None:
+        return None, 0.0
+    total, age = 0.0, _age(inputs, inputs.underlying)
+    for position in held:
+        legs = _legs(inputs, position)
+        if legs is None:
+            return None, 0.0
+        total += sum(ratio * g.delta for ratio, g, _ in legs) * position.quantity * position.structure.multiplier * spot
+        age = max(age, *(leg_age for _, _, leg_age in legs))
+    return total, age
+
+
+def _legs(inputs: Inputs, position: Position) -> list[tuple[int, Greeks, float]] | None:
+    """Return (ratio, greeks, age in seconds) of each leg; one leg without greeks makes all sums missing."""
+    found = []
+    for leg in position.structure.legs:
+        quote = inputs.quotes.get(leg.contract.con_id)
+        if quote is None or quote.greeks is None:
+            return None
+        found.append((leg.ratio, quote.greeks, _age(inputs, quote)))
+    return found
+
+
+def _position(inputs: Inputs, position: Position) -> dict[str, Value]:
+    structure = position.structure
+    max_profit, max_loss = position.max_profit, position.max_loss
+    held = inputs.at - position.opened_at
+    facts: dict[str, Value] = {
+        "structure": structure.kind.value,
+        "legs": float(len(structure.legs)),
+        "quantity": float(position.quantity),
+        "dte": float(max((structure.expiry - inputs.session.day).days, 0)),
+        "days_held": max(held.total_seconds() / 86400.0, 0.0),
+        "credit": float(position.credit),
+        "max_profit": None if max_profit is None else float(max_profit),
+        "max_loss": None if max_loss is None else float(max_loss),
+    }
+    return {**_admitted(facts, 0.0), **_valuation(inputs, position), **_greek_sums(inputs, position)}
+
+
+def _valuation(inputs: Inputs, position: Position) -> dict[str, Value]:
+    structure = position.structure
+    quotes = [inputs.quotes.get(leg.contract.con_id) for leg in structure.legs]
+    age = max((_age(inputs, quote) for quote in quotes), default=0.0)
+    mark = net_mid(structure, inputs.quotes)
+    units = structure.multiplier * position.quantity
+    paid = float(inputs.commissions.get(position.position_id, position.commission))
+    pnl = None if mark is None else (mark - float(position.entry_price)) * units - paid
+    basis = abs(float(position.entry_price)) * units
+    values: dict[str, Value] = {
+        "mark": mark,
+        "spread": net_spread(structure, inputs.quotes),
+        "pnl": pnl,
+        "pnl_ratio": pnl / basis if pnl is not None and basis > 0 else None,
+    }
+    return {**_admitted(values, age), **_broker_valuation(inputs, position, basis)}
+
+
+def _broker_valuation(inputs: Inputs, position: Position, basis: float) -> dict[str, Value]:
+    con_ids = [leg.contract.con_id for leg in position.structure.legs]
+    shared = [
+        p.position_id
+        for p in inputs.positions
+        if p.position_id != position.position_id
+        and any(leg.contract.con_id in con_ids for leg in p.structure.legs)
+    ]
+    stamps = [inputs.unrealized.get(con_id) for con_id in con_ids]
+    known = [stamp for stamp in stamps if stamp is not None]
+    # The broker books by contract: with a leg in two positions its figure belongs to neither.
+    if shared or len(known) < len(con_ids) or basis <= 0:
+        return {}
+    age = max((inputs.at - at).total_seconds() for _, at in known)
+    return _admitted({"broker_pnl_ratio": sum(amount for amount, _ in known) / basis}, age)
+
+
+def _greek_sums(inputs: Inputs, position: Position) -> dict[str, Value]:
+    legs = _legs(inputs, position)
+    spot = price_of(inputs.underlying)
+    if legs is None:
+        return {}
+    age = max(leg_age for _, _, leg_age in legs)
+    short = [g for ratio, g, _ in legs if ratio < 0]
+    watched = short or [g for _, g, _ in legs]
+    gamma = sum(ratio * g.gamma for ratio, g, _ in legs)
+    values: dict[str, Value] = {
+        "delta": sum(ratio * g.delta for ratio, g, _ in legs),
+        "gamma_1pct": None if spot is None else gamma * spot * 0.01,
+        "theta": sum(ratio * g.theta for ratio, g, _ in legs),
+        "vega": sum(ratio * g.vega for ratio, g, _ in legs),
+        "iv": sum(g.iv for g in watched) / len(watched),
+        "short_delta": max((abs(g.delta) for g in short), default=None),
+        "short_distance": None if spot is None else _short_distance(position, spot),
+    }
+    return _admitted(values, age)
+
+
+def _short_distance(position: Position, spot: float) -> float | None:
+    distances = []
+    for leg in position.structure.legs:
+        contract = leg.contract
+        if leg.ratio < 0 and contract.sec_type is SecType.OPTION and contract.strike is not None:
+            away = float(contract.strike) - spot
+            distances.append((away if contract.right is Right.CALL else -away) / spot)
+    return min(distances, default=None)

@@ -1,0 +1,163 @@
+"""What a desk's files mean: rules, strategies and limits as frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from v6.errors import Span
+from v6.lang.ast import Expr, Param, Track, tracks_of
+from v6.lang.canonical import track_meaning
+from v6.model.catalogue import Scope, Value
+from v6.model.contract import SecType
+from v6.model.decision import Action, Urgency
+from v6.model.position import StructureKind
+
+
+GAP_S: Final = 900
+"""Timers of `for` and `missing_for` restart when a key was not evaluated for longer than this, such as overnight."""
+
+
+class OnMissing(StrEnum):
+    """What an unknown verdict does: SKIP waits, ESCALATE tries the fallback and acts after missing_for."""
+
+    SKIP = "skip"
+    ESCALATE = "escalate"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A claim of the rule's author: with these inputs (the rest missing) the verdict is `fires`; None is unknown."""
+
+    given: tuple[tuple[str, Value], ...]
+    fires: bool | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One decision rule; durations are whole seconds, `fingerprint` covers the meaning only."""
+
+    id: str
+    priority: int
+    scope: Scope
+    title: str
+    protective: bool
+    params: tuple[Param, ...]
+    tracks: tuple[Track, ...]
+    when: Expr
+    for_s: int
+    on_missing: OnMissing
+    missing_for_s: int | None
+    fallback: Expr | None
+    then: Action
+    examples: tuple[Example, ...]
+    span: Span
+    fingerprint: str
+
+    @property
+    def conditions(self) -> tuple[Expr, ...]:
+        """Return `when` and, if there is one, `fallback`."""
+        return (self.when,) if self.fallback is None else (self.when, self.fallback)
+
+    @property
+    def live_tracks(self) -> tuple[Track, ...]:
+        """Return the tracks the conditions read, each meaning once."""
+        return tuple({track_meaning(t): t for expr in self.conditions for t in tracks_of(expr)}.values())
+
+    @property
+    def expressions(self) -> tuple[Expr, ...]:
+        """Return the conditions and the expressions of the live tracks: all that is evaluated."""
+        return (*self.conditions, *(track.expr for track in self.live_tracks))
+
+
+def _m(doc: str, low: float, high: float) -> dict[str, Any]:
+    return {"doc": doc, "minimum": low, "maximum": high}
+
+
+def _doc(doc: str) -> dict[str, Any]:
+    return {"doc": doc}
+
+
+@dataclass(frozen=True, slots=True)
+class Underlying:
+    symbol: str = field(metadata=_doc("symbol of the underlying, such as SPX"))
+    sec_type: SecType = field(metadata=_doc("security type of the underlying"))
+    exchange: str = field(metadata=_doc("where the underlying is quoted, such as CBOE"))
+    trading_class: str = field(metadata=_doc("trading class of the options, such as SPXW"))
+    multiplier: int = field(metadata=_m("money per price point of one option", 1, 10_000))
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryWindow:
+    """Calendar days to expiry at entry: the window, and what to prefer in it."""
+
+    dte_min: int = field(metadata=_m("fewest calendar days to expiry at entry", 1, 1000))
+    dte_max: int = field(metadata=_m("most calendar days to expiry at entry", 1, 1000))
+    dte_target: int = field(metadata=_m("preferred calendar days to expiry at entry", 1, 1000))
+
+
+@dataclass(frozen=True, slots=True)
+class Strikes:
+    short_delta: float = field(metadata=_m("absolute delta of a short leg at entry", 0.01, 0.5))
+    width: float = field(metadata=_m("price points between the short and the long strike", 0.5, 1000))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """When a new position may be opened; `when` reads market and portfolio fields and must be TRUE, not unknown."""
+
+    when: Expr = field(metadata=_doc("condition over market and portfolio fields that must be true to open"))
+    min_days_between: int = field(metadata=_m("calendar days since this strategy last opened", 0, 1000))
+    min_credit_ratio: float = field(metadata=_m("least credit over width", 0, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    risk_ratio: float = field(metadata=_m("share of net_liq that max loss may put at risk", 0.0001, 0.2))
+    max_contracts: int = field(metadata=_m("most units per position", 1, 10_000))
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    urgency: Urgency = field(metadata=_doc("how fast the entry limit walks from the mid to the far side"))
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyTemplate:
+    """How one strategy opens; what happens afterwards is the rules' business."""
+
+    id: str
+    title: str
+    underlying: Underlying
+    structure: StructureKind
+    expiry: ExpiryWindow
+    strikes: Strikes
+    entry: Entry
+    size: Size
+    price: Price
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the risk gate allows; the unit is in each name (ratio: of net_liq unless said otherwise)."""
+
+    max_open_positions: int = field(metadata=_m("positions open at once, with those being opened", 0, 1000))
+    max_contracts_per_order: int = field(metadata=_m("units of a structure in one order", 1, 10_000))
+    max_loss_per_order_ratio: float = field(metadata=_m("max loss of one new position over net_liq", 0, 1))
+    max_total_loss_ratio: float = field(metadata=_m("sum of all max losses over net_liq after the fill", 0, 10))
+    max_margin_ratio: float = field(metadata=_m("maintenance margin over net_liq after the fill", 0, 1))
+    max_new_orders_per_day: int = field(metadata=_m("opening orders per session", 0, 10_000))
+    max_day_loss_ratio: float = field(metadata=_m("day loss over net_liq below which nothing opens", 0, 1))
+    min_minutes_to_close: int = field(metadata=_m("minutes before the close when opening ends", 0, 390))
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything the files say; rules are in order of priority, so bit i of a mask is `rules[i]`."""
+
+    rules: tuple[Rule, ...]
+    strategies: tuple[StrategyTemplate, ...]
+    limits: Limits
+    fingerprint: str

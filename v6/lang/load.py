@@ -1,0 +1,133 @@
+"""Texts to a desk: everything that can be judged without evaluating a rule; `v6.rules.load` adds the examples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from v6.errors import Diagnostic, Severity, Span
+from v6.lang import source
+from v6.lang.build import build_limits, build_rule, build_strategy
+from v6.lang.canonical import fingerprint, plain_value
+from v6.lang.check import check_strategies, check_together
+from v6.lang.desk import Desk, Limits, Rule, StrategyTemplate
+from v6.lang.hints import did_you_mean
+from v6.lang.schema import validate
+
+T = TypeVar("T")
+
+BUNDLE: Final = "rules/bundle.yaml"
+LIMITS: Final = "rules/limits.yaml"
+_TEXT: Final = frozenset({"title"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What came out of the texts: a desk unless an error is among the diagnostics, and the rules that are sound."""
+
+    desk: Desk | None
+    rules: tuple[Rule, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def read_desk(files: Mapping[str, str]) -> Reading:
+    """Parse and check texts by their names relative to the desk's root, such as rules/take_profit.yaml."""
+    reader = _Reader(files)
+    desk = reader.desk()
+    diagnostics = tuple(sorted(reader.diagnostics, key=lambda d: (d.span, d.message)))
+    failed = any(d.severity is Severity.ERROR for d in diagnostics)
+    return Reading(None if failed else desk, tuple(reader.rules), diagnostics)
+
+
+class _Reader:
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self.files = files
+        self.diagnostics: list[Diagnostic] = []
+        self.rules: list[Rule] = []
+        self.places: dict[str, dict[str, Span]] = {}
+
+    def desk(self) -> Desk | None:
+        bundle = self._valid(BUNDLE, "bundle")
+        limits = self._limits()
+        if bundle is None:
+            return None
+        rules = self._listed(bundle, "rules", "rule", build_rule)
+        strategies = self._listed(bundle, "strategies", "strategy", build_strategy)
+        self._inactive(bundle)
+        self.rules = [rule for _, rule in rules]
+        self.diagnostics += check_together(self.rules, self.places)
+        self.diagnostics += check_strategies([(s, self.places[file]["id"]) for file, s in strategies])
+        if limits is None:
+            return None
+        ordered = tuple(sorted(self.rules, key=lambda rule: rule.priority))
+        by_id = tuple(sorted((s for _, s in strategies), key=lambda s: s.id))
+        return Desk(ordered, by_id, limits, _desk_fingerprint(ordered, by_id, limits))
+
+    def _valid(self, file: str, kind: str) -> source.Mapping | None:
+        if file not in self.files:
+            self.diagnostics.append(Diagnostic(Span(file, 1, 1), "missing-file", f"{file} does not exist"))
+            return None
+        node = source.read(file, self.files[file])
+        if isinstance(node, Diagnostic):
+            self.diagnostics.append(node)
+            return None
+        found = validate(kind, node)
+        self.diagnostics += found
+        if found or not isinstance(node, source.Mapping):
+            return None
+        self.places[file] = {entry.key: entry.key_span for entry in node.entries}
+        return node
+
+    def _limits(self) -> Limits | None:
+        node = self._valid(LIMITS, "limits")
+        return None if node is None else build_limits(node)
+
+    def _listed(
+        self,
+        bundle: source.Mapping,
+        key: str,
+        kind: str,
+        build: Callable[[source.Mapping], tuple[T | None, list[Diagnostic]]],
+    ) -> list[tuple[str, T]]:
+        listed = bundle.get(key)
+        assert isinstance(listed, source.Sequence)
+        built: list[tuple[str, T]] = []
+        for item in listed.items:
+            file = f"{key}/{source.plain(item)}"
+            if file not in self.files or file in (BUNDLE, LIMITS):
+                known = [name.removeprefix(f"{key}/") for name in self.files if name.startswith(f"{key}/")]
+                hint = did_you_mean(str(source.plain(item)), known)
+                self.diagnostics.append(Diagnostic(item.span, "missing-file", f"there is no {kind} file {file}", hint))
+                continue
+            node = self._valid(file, kind)
+            if node is None:
+                continue
+            value, found = build(node)
+            self.diagnostics += found
+            if value is not None:
+                built.append((file, value))
+        return built
+
+    def _inactive(self, bundle: source.Mapping) -> None:
+        listed = {f"{key}/{source.plain(n)}" for key in ("rules", "strategies") for n in _items(bundle.get(key))}
+        for file in sorted(self.files):
+            if file in listed or file in (BUNDLE, LIMITS) or file.startswith("rules/extra/"):
+                continue
+            if file.endswith(".yaml") and not file.endswith(".test.yaml"):
+                message = f"not listed in {BUNDLE}, so it is not active"
+                self.diagnostics.append(Diagnostic(Span(file, 1, 1), "inactive", message, severity=Severity.WARNING))
+
+
+def _items(node: source.Node | None) -> tuple[source.Node, ...]:
+    return node.items if isinstance(node, source.Sequence) else ()
+
+
+def _desk_fingerprint(rules: tuple[Rule, ...], strategies: tuple[StrategyTemplate, ...], limits: Limits) -> str:
+    return fingerprint(
+        {
+            "rules": [rule.fingerprint for rule in rules],
+            "strategies": [plain_value(strategy, _TEXT) for strategy in strategies],
+            "limits": plain_value(limits),
+        }
+    )

@@ -1,0 +1,126 @@
+"""The account of one paper trader: cash, positions, profit and Reg T margin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from v6.model.contract import Contract, Right, SecType
+
+_ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Signed contracts and what they cost in money, commissions included as IB does."""
+
+    contract: Contract
+    quantity: int
+    cost: Decimal
+    realized: Decimal = _ZERO
+
+    @property
+    def average_cost(self) -> Decimal:
+        """Return the cost of one contract (multiplier included), positive for long and short."""
+        return self.cost / self.quantity if self.quantity else _ZERO
+
+
+class Ledger:
+    """Cash and holdings; everything that changes them goes through `trade` and `settle`."""
+
+    def __init__(self, cash: Decimal) -> None:
+        self.cash = cash
+        self.realized = _ZERO
+        self.holdings: dict[int, Holding] = {}
+        self.closed: dict[int, Holding] = {}
+        self._margin: Decimal | None = None
+
+    def trade(self, contract: Contract, quantity: int, price: Decimal, commission: Decimal) -> Decimal | None:
+        """Book a fill of signed contracts; return the realised profit of the part that closed, None if none did."""
+        held = self.holdings.get(contract.con_id, Holding(contract, 0, _ZERO))
+        self.cash -= quantity * price * contract.multiplier + commission
+        closing = min(abs(quantity), abs(held.quantity)) if held.quantity * quantity < 0 else 0
+        cost, realized = held.cost, None
+        if closing:
+            part = held.cost * closing / abs(held.quantity)
+            fee = commission * closing / abs(quantity)
+            sign = 1 if quantity > 0 else -1
+            realized = -sign * closing * price * contract.multiplier - fee - part
+            cost -= part
+            self.realized += realized
+        opening = abs(quantity) - closing
+        if opening:
+            sign = 1 if quantity > 0 else -1
+            cost += sign * opening * price * contract.multiplier + commission * opening / abs(quantity)
+        self._put(Holding(contract, held.quantity + quantity, cost, held.realized + (realized or _ZERO)))
+        return realized
+
+    def settle(self, con_id: int, value: Decimal) -> Holding:
+        """Close a holding at its cash value per share, without commission; return what was held."""
+        held = self.holdings[con_id]
+        self.trade(held.contract, -held.quantity, value, _ZERO)
+        return held
+
+    def quantity(self, con_id: int) -> int:
+        held = self.holdings.get(con_id)
+        return held.quantity if held else 0
+
+    @property
+    def margin(self) -> Decimal:
+        """Return the maintenance (and initial) margin of what is held."""
+        if self._margin is None:
+            self._margin = margin((h.contract, h.quantity) for h in self.holdings.values())
+        return self._margin
+
+    def after(self, changes: Mapping[int, tuple[Contract, int]]) -> Decimal:
+        """Return the margin that would be asked after trading signed contracts."""
+        wanted = {con_id: (h.contract, h.quantity) for con_id, h in self.holdings.items()}
+        for con_id, (contract, quantity) in changes.items():
+            wanted[con_id] = (contract, wanted.get(con_id, (contract, 0))[1] + quantity)
+        return margin(wanted.values())
+
+    def market_value(self, prices: Mapping[int, Decimal]) -> Decimal:
+        """Return the value of all holdings; a price that is missing counts at cost."""
+        return sum((self.value(h, prices) for h in self.holdings.values()), _ZERO)
+
+    def value(self, held: Holding, prices: Mapping[int, Decimal]) -> Decimal:
+        """Return the signed market value of one holding."""
+        price = prices.get(held.contract.con_id)
+        return held.cost if price is None else price * held.quantity * held.contract.multiplier
+
+    def _put(self, held: Holding) -> None:
+        self._margin = None
+        if held.quantity:
+            self.holdings[held.contract.con_id] = held
+        else:
+            self.holdings.pop(held.contract.con_id, None)
+            self.closed[held.contract.con_id] = held
+
+
+def margin(positions: Iterable[tuple[Contract, int]]) -> Decimal:
+    """Return the Reg T margin of options: per underlying, expiry and trading class the worst payoff at expiry.
+
+    Long options are paid in full and ask none. The payoff is piecewise linear with corners at the strikes, so its
+    worst is at 0 or at a strike; where calls are short without cover it is taken at twice the highest strike (IB asks
+    15-20 % of the underlying: ours is stricter). Options of different expiries never cover each other.
+    """
+    groups: dict[tuple[str, str], list[tuple[Contract, int]]] = {}
+    for contract, quantity in positions:
+        if contract.sec_type is SecType.OPTION and quantity:
+            groups.setdefault((contract.symbol, f"{contract.expiry} {contract.trading_class}"), []).append(
+                (contract, quantity)
+            )
+    return sum((_worst(legs) for legs in groups.values()), _ZERO)
+
+
+def _worst(legs: list[tuple[Contract, int]]) -> Decimal:
+    strikes = [c.strike for c, _ in legs if c.strike is not None]
+    spots = [_ZERO, *strikes, 2 * max(strikes)]
+    return max(_ZERO, *(-sum((_payoff(c, s) * q for c, q in legs), _ZERO) for s in spots))
+
+
+def _payoff(contract: Contract, spot: Decimal) -> Decimal:
+    assert contract.strike is not None
+    points = spot - contract.strike if contract.right is Right.CALL else contract.strike - spot
+    return max(points, _ZERO) * contract.multiplier

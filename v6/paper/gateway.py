@@ -1,0 +1,245 @@
+"""The paper gateway: a TWS look-alike at server version 178 over a market that only has to answer questions.
+
+What two clients agree on is proven by tests (the layouts); how a real gateway behaves is our reading of public
+captures, and where we chose, the module that chose says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from v6.paper.account import Ledger
+from v6.paper.desk import Desk
+from v6.paper.intake import Fees
+from v6.paper.matching import cents
+from v6.paper.ports import Mark, Market
+from v6.paper.reports import Figures
+from v6.paper.session import Session, Stage
+from v6.ports import Clock
+from v6.pricing.calendar import TradingCalendar, new_york_date, xnys
+
+ACCOUNT_EVERY: Final = timedelta(minutes=3)
+"""Account values are sent at most this often while no position changes, as TWS does."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTruth:
+    """What really became of an order, for the oracles of tests."""
+
+    client_id: int
+    order_id: int
+    perm_id: int
+    order_ref: str
+    status: str
+    filled: int
+    remaining: int
+    average: Decimal
+
+
+class PaperGateway:
+    """One paper account and its server; orders, positions and executions outlive every connection."""
+
+    def __init__(
+        self, market: Market, *, clock: Clock, account: str = "DU1234567", cash: Decimal, seed: int, step_s: float,
+        fees: Fees | None = None, calendar: TradingCalendar | None = None,
+    ) -> None:  # fmt: skip
+        self.market = market
+        self.clock = clock
+        self.account = account
+        self.calendar = calendar or xnys()
+        self.sessions: list[Session] = []
+        self.ledger = Ledger(cash)
+        self.desk = Desk(market, clock, self.ledger, self, account=account, seed=seed, fees=fees or Fees(),
+                         step_s=step_s)  # fmt: skip
+        self._step_s = step_s
+        self._day_start = cash
+        self._prices: dict[int, Decimal] = {}
+        self._server: asyncio.AbstractServer | None = None
+        self._step_timer: asyncio.TimerHandle | None = None
+        self._expiry_timer: asyncio.TimerHandle | None = None
+        self._due: datetime | None = None
+        self._account_told: datetime | None = None
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
+        """Listen and begin to live with the clock; return the port."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: Session(self), host, port)
+        self._due = None
+        self._wake()
+        self._plan_expiry()
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Hang up on everybody and forget all timers; the account stays readable."""
+        for timer in (self._step_timer, self._expiry_timer):
+            if timer is not None:
+                timer.cancel()
+        self.desk.stop()
+        if self._server is not None:
+            self._server.close()
+        for session in list(self.sessions):
+            session.close()
+        if self._server is not None:
+            await self._server.wait_closed()
+            self._server = None
+
+    # -- truth, for tests
+
+    def positions(self) -> dict[int, int]:
+        """Return signed contracts by con_id."""
+        return {con_id: held.quantity for con_id, held in self.ledger.holdings.items()}
+
+    def orders(self) -> list[OrderTruth]:
+        """Return every order ever taken, in order of arrival."""
+        return [
+            OrderTruth(
+                o.client_id, o.order_id, o.perm_id, o.order_ref, o.status.value, o.filled, o.remaining, o.average
+            )
+            for o in self.desk.book.orders
+        ]
+
+    @property
+    def order_refs_placed(self) -> Counter[str]:
+        """Return how many different orders were taken under each orderRef; above 1 is a duplicate."""
+        return Counter(self.desk.refs)
+
+    def net_liquidation(self) -> Decimal:
+        """Return cash plus the value of all positions, in dollars."""
+        return self.figures().net_liquidation
+
+    # -- for sessions and the desk
+
+    def marks(self, con_ids: Iterable[int]) -> dict[int, Mark | None]:
+        """Return the present books by con_id, in one call of the market."""
+        wanted = sorted(set(con_ids))
+        if not wanted:
+            return {}
+        return dict(zip(wanted, self.market.marks(wanted, self.clock.now()), strict=True))
+
+    def figures(self, marks: Mapping[int, Mark | None] | None = None) -> Figures:
+        """Return the account in money; `marks` spares a call of the market if it is at hand."""
+        held = self.ledger.holdings
+        known = self.marks(held) if marks is None else marks
+        # Between expiry and settlement there is no book: the last price stands.
+        for con_id in held:
+            mark = known.get(con_id)
+            if mark is not None:
+                self._prices[con_id] = cents(mark.price)
+        self._prices = {con_id: p for con_id, p in self._prices.items() if con_id in held}
+        return Figures(self.ledger, self._prices, self.account, self._day_start)
+
+    def ready(self) -> list[Session]:
+        """Return the sessions that have started their API."""
+        return [s for s in self.sessions if s.stage is Stage.READY]
+
+    def post(self, client_id: int, message: bytes) -> None:
+        """Send to one client, if it is connected."""
+        for session in self.ready():
+            if session.client_id == client_id:
+                session.send(message)
+
+    def moved(self, con_ids: Sequence[int]) -> None:
+        """Tell those who subscribed that positions have changed."""
+        changed = [self.ledger.holdings.get(c) or self.ledger.closed[c] for c in con_ids]
+        figures = self.figures()
+        for session in self.ready():
+            if session.wants_positions:
+                session.send(figures.positions(changed))
+            if session.wants_account:
+                session.send(figures.portfolio([h for h in changed if not h.quantity]))
+            session.account_update(figures)
+        self._account_told = self.clock.now()
+        self._plan_expiry()
+
+    # -- time
+
+    def _wake(self) -> None:
+        now = self.clock.now()
+        # A real loop may wake a few microseconds early; a step before its time would be a step too many.
+        if self._due is None or now >= self._due:
+            if self._session(now) is None:
+                self._shut()
+            else:
+                if not self.desk.is_open:
+                    self.desk.open()
+                self._step()
+            self._due = self._next_due(now)
+        if self._due is not None:
+            wait = (self._due - now).total_seconds()
+            self._step_timer = asyncio.get_running_loop().call_later(wait, self._wake)
+
+    def _session(self, now: datetime) -> date | None:
+        """Return the session that is open, if the market has prices for it."""
+        day = self.calendar.session_at(now)
+        return day if day is not None and self.market.first_day <= day <= self.market.last_day else None
+
+    def _next_due(self, now: datetime) -> datetime | None:
+        """Return the next multiple of the step since the opening, the close, or the next opening."""
+        day = self._session(now)
+        if day is not None:
+            opened = self.calendar.open_utc(day)
+            steps = math.floor((now - opened).total_seconds() / self._step_s) + 1
+            return min(opened + timedelta(seconds=steps * self._step_s), self.calendar.close_utc(day))
+        day = self.calendar.session_on_or_before(max(new_york_date(now), self.market.first_day))
+        while self.calendar.open_utc(day) <= now:
+            if day >= min(self.market.last_day, self.calendar.last_day):
+                _log.info("the market has no prices after %s: there will be no more sessions", self.market.last_day)
+                return None
+            day = self.calendar.next_session(day)
+        return self.calendar.open_utc(day)
+
+    def _shut(self) -> None:
+        if self.desk.is_open:
+            self.desk.close()
+            self._day_start = self.net_liquidation()
+            for session in self.ready():
+                session.send(session.lines.freeze())
+
+    def _step(self) -> None:
+        """Move the market: one call for everything anybody watches, then ticks, then matching, then the account."""
+        ready = self.ready()
+        wanted = [c for s in ready for line in s.lines.by_id.values() for c in line.con_ids]
+        marks = self.marks([*wanted, *self.ledger.holdings, *self.desk.wanted()])
+        for session in ready:
+            session.send(session.lines.ticks(marks))
+        self.desk.step(marks)
+        now = self.clock.now()
+        if self._account_told is None or now - self._account_told >= ACCOUNT_EVERY:
+            self._account_told = now
+            figures = self.figures(marks)
+            for session in ready:
+                if session.wants_account:
+                    session.send(figures.portfolio())
+                session.account_update(figures)
+
+    def _plan_expiry(self) -> None:
+        if self._expiry_timer is not None:
+            self._expiry_timer.cancel()
+            self._expiry_timer = None
+        ends = [self.market.settles_at(h.contract) for h in self.ledger.holdings.values()]
+        if ends:
+            wait = (min(ends) - self.clock.now()).total_seconds()
+            self._expiry_timer = asyncio.get_running_loop().call_later(max(wait, 0.0), self._expire)
+
+    def _expire(self) -> None:
+        """Settle in cash what has reached its settlement; IB tells it by nothing but changed positions."""
+        now = self.clock.now()
+        held = list(self.ledger.holdings.values())
+        gone = [h.contract for h in held if self.market.settles_at(h.contract) <= now]
+        for contract in gone:
+            self.desk.expire(contract.con_id)
+            self.ledger.settle(contract.con_id, Decimal(repr(round(self.market.settlement(contract), 6))))
+        if gone:
+            self.moved([c.con_id for c in gone])
+        else:
+            self._plan_expiry()

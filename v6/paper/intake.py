@@ -1,0 +1,151 @@
+"""What the gateway accepts as an order; everything else is refused with TWS's code and a reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from v6.errors import V6Error
+from v6.model.contract import Contract, Leg, SecType, Side
+from v6.paper.account import Ledger
+from v6.paper.codec import Malformed
+from v6.paper.listing import RULES, resolve, rule_of
+from v6.paper.matching import BAG_TICK, book_of, divisible, on_tick
+from v6.paper.orders import MarginChange, OrderType, PaperOrder, Terms
+from v6.paper.ports import Market
+from v6.paper.requests import PlaceOrder, integer
+
+_UNSUPPORTED: Final = (
+    "goodAfterTime", "goodTillDate", "trailStopPrice", "trailingPercent", "adjustedOrderType", "faGroup", "modelCode",
+    "cashQty", "minQty", "percentOffset", "volatility",
+)  # fmt: skip
+
+
+class Refused(V6Error):
+    """An order that is not taken; `code` is TWS's."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        self.code = code
+        super().__init__(reason)
+
+
+def rejected(reason: str) -> Refused:
+    """Return the common refusal."""
+    return Refused(201, f"Order rejected - reason:{reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """Dollars per contract and leg: the broker's commission and the exchange's fee by underlying."""
+
+    commission: Decimal = Decimal("0.65")
+    exchange: tuple[tuple[str, Decimal], ...] = (("SPX", Decimal("0.60")), ("VIX", Decimal("0.60")))
+
+    def of(self, contract: Contract, quantity: int) -> Decimal:
+        """Return the commission of a fill."""
+        fee = next((fee for symbol, fee in self.exchange if symbol == contract.symbol), Decimal(0))
+        return (self.commission + fee) * abs(quantity)
+
+
+def read_terms(request: PlaceOrder) -> Terms:
+    """Return the terms of a request; raise Refused or Malformed."""
+    try:
+        side = Side(request.terms["action"])
+    except ValueError:
+        raise Malformed(f"action {request.terms['action']!r}") from None
+    try:
+        order_type = OrderType(request.terms["orderType"])
+    except ValueError:
+        raise Refused(387, "Unsupported order type for this exchange and security type.") from None
+    size = request.decimal("totalQuantity")
+    if not size:
+        raise Refused(434, "The order size cannot be zero.")
+    if size < 0 or size != int(size):
+        raise rejected(f"the size {size} is not a whole number of contracts")
+    tif = request.terms["tif"] or "DAY"
+    if tif not in ("DAY", "GTC"):
+        raise rejected(f"time in force {tif} is not supported here; use DAY or GTC")
+    odd = [*request.extras, *(name for name in _UNSUPPORTED if request.terms[name] not in ("", "0", "0.0"))]
+    if request.flag("allOrNone"):
+        odd.append("allOrNone")
+    if odd:
+        raise rejected(f"not supported by the paper gateway: {', '.join(odd)}")
+    limit, stop = request.decimal("lmtPrice"), request.decimal("auxPrice")
+    if order_type in (OrderType.LIMIT, OrderType.STOP_LIMIT) and limit is None:
+        raise rejected(f"a {order_type} order needs a limit price")
+    if order_type in (OrderType.STOP, OrderType.STOP_LIMIT) and stop is None:
+        raise rejected(f"a {order_type} order needs a stop price")
+    parent = integer("parentId", request.terms["parentId"])
+    return Terms(side, int(size), order_type, limit, stop, tif, request.terms["ocaGroup"], parent,
+                 request.flag("transmit"))  # fmt: skip
+
+
+def read_legs(request: PlaceOrder, market: Market, at: datetime) -> tuple[Leg, ...]:
+    """Return the contracts to trade with signed ratios; one leg of ratio 1 unless it is a combo."""
+    if request.contract.sec_type != "BAG":
+        legs: tuple[Leg, ...] = (Leg(resolve(market, request.contract, at), 1),)
+    else:
+        found = [(market.contract(leg.con_id), leg.signed) for leg in request.legs]
+        if len(found) < 2 or len({leg.con_id for leg in request.legs}) < len(found):
+            raise rejected("a combo needs at least two different legs")
+        if any(c is None for c, _ in found):
+            raise Refused(200, "No security definition has been found for the request")
+        legs = tuple(Leg(c, ratio) for c, ratio in found if c is not None)
+        if not divisible([leg.ratio for leg in legs]):
+            raise rejected("the ratios of the combo cannot be priced; reduce them")
+    for leg in legs:
+        if leg.contract.sec_type is not SecType.OPTION:
+            raise rejected(f"{leg.contract} cannot be traded on the paper gateway, only options can")
+        if market.settles_at(leg.contract) <= at:
+            raise rejected(f"{leg.contract} has expired")
+    return legs
+
+
+def check_prices(terms: Terms, legs: tuple[Leg, ...], is_bag: bool) -> None:
+    """Refuse market orders on options and prices off the grid."""
+    if terms.order_type is OrderType.MARKET:
+        raise rejected("Market orders are not allowed on options; use a limit")
+    rule = ((Decimal(0), BAG_TICK),) if is_bag else RULES[rule_of(legs[0].contract)]
+    used = [terms.limit if terms.order_type is not OrderType.STOP else None]
+    used.append(terms.stop if terms.order_type is not OrderType.LIMIT else None)
+    for price in used:
+        if price is not None and (not on_tick(price, rule) or (not is_bag and price <= 0)):
+            raise Refused(110, "The price does not conform to the minimum price variation for this contract.")
+
+
+def same_order(order: PaperOrder, request: PlaceOrder, terms: Terms, legs: tuple[Leg, ...]) -> bool:
+    """Tell whether a request may be a change of the order: same legs and side, same kind of contract."""
+    return order.legs == legs and order.terms.side is terms.side and order.is_bag == is_bag(request)
+
+
+def is_bag(request: PlaceOrder) -> bool:
+    return request.contract.sec_type == "BAG"
+
+
+def margin_change(
+    terms: Terms, legs: tuple[Leg, ...], ledger: Ledger, fees: Fees, market: Market, at: datetime
+) -> MarginChange:
+    """Return what the whole order would do to the account, filled at its limit (a stop: at the far side)."""
+    book = book_of([leg.ratio for leg in legs], market.marks([leg.contract.con_id for leg in legs], at))
+    price = terms.limit if terms.order_type is not OrderType.STOP else None
+    if price is None:
+        price = (book.far(terms.side) if book else None) or terms.stop or Decimal(0)
+    changes = {g.contract.con_id: (g.contract, terms.side.sign * g.ratio * terms.quantity) for g in legs}
+    commission = sum((fees.of(c, q) for c, q in changes.values()), Decimal(0))
+    paid = terms.side.sign * price * terms.quantity * legs[0].contract.multiplier
+    return MarginChange(ledger.margin, ledger.after(changes), ledger.cash, ledger.cash - paid - commission, commission)
+
+
+def check_margin(change: MarginChange, terms: Terms, legs: tuple[Leg, ...], ledger: Ledger) -> None:
+    """Refuse an order that the account cannot carry, unless every leg only reduces a position."""
+    if change.equity_after >= change.margin_after:
+        return
+    for leg in legs:
+        held = ledger.quantity(leg.contract.con_id)
+        if abs(held + terms.side.sign * leg.ratio * terms.quantity) >= abs(held):
+            raise rejected(
+                "YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR EQUITY WITH LOAN VALUE "
+                f"[{change.equity_after:.2f} USD] MUST EXCEED THE INITIAL MARGIN [{change.margin_after:.2f} USD]"
+            )

@@ -1,0 +1,86 @@
+"""What the gateway asks of a market; the history market, scenarios and test doubles all answer this."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from v6.model.contract import Contract
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The simulated book of one contract; the greeks are None for anything but an option.
+
+    `theta` is per calendar day, `vega` per volatility point, `iv` a ratio (0.18). bid and ask lie on the tick grid;
+    bid is None where nobody bids (an option worth less than a tick). `price` is the theoretical value.
+    """
+
+    price: float
+    bid: float | None
+    ask: float
+    bid_size: int
+    ask_size: int
+    close: float
+    iv: float | None = None
+    delta: float | None = None
+    gamma: float | None = None
+    theta: float | None = None
+    vega: float | None = None
+    underlying: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    day: date
+    open: float
+    high: float
+    low: float
+    close: float
+
+
+class Market(Protocol):
+    """A market is a pure function of (its seed and history, the moment asked for)."""
+
+    @property
+    def first_day(self) -> date:
+        """Return the first session for which there are prices."""
+        ...
+
+    @property
+    def last_day(self) -> date: ...
+
+    def contract(self, con_id: int) -> Contract | None:
+        """Return a contract by identity, or None if there is none."""
+        ...
+
+    def find(self, pattern: Contract, at: datetime) -> list[Contract]:
+        """Return the listed contracts that fit the pattern.
+
+        Empty or None fields and con_id 0 match anything, so one call can give all strikes of an expiry.
+        """
+        ...
+
+    def expiries(self, symbol: str, at: datetime) -> list[tuple[str, date]]:
+        """Return (trading class, expiry) of the listed option series."""
+        ...
+
+    def strikes(self, symbol: str, trading_class: str, expiry: date, at: datetime) -> list[float]: ...
+
+    def marks(self, con_ids: Sequence[int], at: datetime) -> list[Mark | None]:
+        """Return the book of each contract, None for one that is unknown or expired, in one vectorised call."""
+        ...
+
+    def settlement(self, contract: Contract) -> float:
+        """Return the cash value of one share of the option at its expiry, from the settlement price."""
+        ...
+
+    def settles_at(self, contract: Contract) -> datetime:
+        """Return the moment (UTC) at which the contract stops trading and its settlement price is known."""
+        ...
+
+    def daily(self, con_id: int, until: date, sessions: int) -> list[Bar]:
+        """Return up to `sessions` daily bars that end on or before `until`, oldest first."""
+        ...

@@ -1,0 +1,118 @@
+"""What the account tells its clients: values, portfolio, positions, profit and loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, TypeAlias
+
+from v6.model.contract import SecType
+from v6.paper.account import Holding, Ledger
+from v6.paper.codec import UNSET_DOUBLE
+from v6.paper.fields import ACCOUNT_VALUE, MULTI, PNL, PNL_SINGLE, PORTFOLIO, POSITION, SUMMARY
+from v6.paper.listing import block
+
+CENT: Final = Decimal("0.01")
+Row: TypeAlias = tuple[str, str, str]
+"""(tag, value, currency)."""
+
+
+@dataclass(slots=True)
+class Figures:
+    """The account in money at one moment; `day_start` is the net liquidation at the previous close."""
+
+    ledger: Ledger
+    prices: Mapping[int, Decimal]
+    account: str
+    day_start: Decimal
+
+    @property
+    def net_liquidation(self) -> Decimal:
+        return self.ledger.cash + self.ledger.market_value(self.prices)
+
+    @property
+    def unrealized(self) -> Decimal:
+        return sum((self.ledger.value(h, self.prices) - h.cost for h in self.ledger.holdings.values()), Decimal(0))
+
+    def values(self) -> list[Row]:
+        """Return (tag, value, currency) of everything the account reports."""
+        ledger, zero = self.ledger, Decimal(0)
+        worth = [(h.contract.sec_type, ledger.value(h, self.prices)) for h in ledger.holdings.values()]
+        options = sum((v for kind, v in worth if kind is SecType.OPTION), zero)
+        margin, cash = ledger.margin, ledger.cash
+        free = cash - margin
+        money = {
+            "AvailableFunds": free,
+            "BuyingPower": max(4 * free, zero),
+            "CashBalance": cash,
+            "EquityWithLoanValue": cash,
+            "ExcessLiquidity": free,
+            "FullAvailableFunds": free,
+            "FullExcessLiquidity": free,
+            "FullInitMarginReq": margin,
+            "FullMaintMarginReq": margin,
+            "GrossPositionValue": sum((abs(v) for _, v in worth), zero),
+            "InitMarginReq": margin,
+            "MaintMarginReq": margin,
+            "NetLiquidation": cash + sum((v for _, v in worth), zero),
+            "OptionMarketValue": options,
+            "RealizedPnL": ledger.realized,
+            "TotalCashBalance": cash,
+            "TotalCashValue": cash,
+            "UnrealizedPnL": self.unrealized,
+        }
+        return [("AccountCode", self.account, ""), ("AccountType", "INDIVIDUAL", ""), ("Currency", "USD", "USD")] + [
+            (tag, str(value.quantize(CENT)), "USD") for tag, value in money.items()
+        ]
+
+    def account_values(self, rows: Iterable[Row]) -> bytes:
+        """Return updateAccountValue messages."""
+        return b"".join(ACCOUNT_VALUE.encode(*row, self.account) for row in rows)
+
+    def multi(self, req_id: int, model: str, rows: Iterable[Row]) -> bytes:
+        """Return accountUpdateMulti messages."""
+        return b"".join(MULTI.encode(req_id, self.account, model, *row) for row in rows)
+
+    def summary(self, req_id: int, tags: str, rows: Iterable[Row]) -> bytes:
+        """Return the accountSummary messages for a comma-separated list of tags, `All` or `$LEDGER`."""
+        wanted = {tag.split(":")[0] for tag in tags.split(",")}
+        everything = bool(wanted & {"All", "$LEDGER"})
+        return b"".join(SUMMARY.encode(req_id, self.account, *row) for row in rows if everything or row[0] in wanted)
+
+    def portfolio(self, gone: Iterable[Holding] = ()) -> bytes:
+        """Return the updatePortfolio messages of all holdings, and a zero for each that is gone."""
+        return b"".join(map(self._item, [*self.ledger.holdings.values(), *gone]))
+
+    def _item(self, held: Holding) -> bytes:
+        price = self.prices.get(held.contract.con_id, Decimal(0))
+        value = self.ledger.value(held, self.prices)
+        where = block(held.contract, "")
+        return PORTFOLIO.encode(
+            *where[:7], "CBOE", *where[8:], held.quantity, price, _money(value),
+            _money(held.average_cost), _money(value - held.cost), _money(held.realized), self.account,
+        )  # fmt: skip
+
+    def positions(self, holdings: Iterable[Holding]) -> bytes:
+        """Return position messages; a holding of quantity 0 tells that it is closed."""
+        return b"".join(
+            POSITION.encode(self.account, *block(h.contract, ""), h.quantity, _money(h.average_cost)) for h in holdings
+        )
+
+    def pnl(self, req_id: int) -> bytes:
+        """Return the pnl message: daily, unrealised, realised."""
+        daily = self.net_liquidation - self.day_start
+        return PNL.encode(req_id, _money(daily), _money(self.unrealized), _money(self.ledger.realized))
+
+    def pnl_single(self, req_id: int, con_id: int) -> bytes:
+        """Return pnlSingle of one holding; the daily figure is unset, we do not keep yesterday's per position."""
+        held = self.ledger.holdings.get(con_id)
+        if held is None:
+            return PNL_SINGLE.encode(req_id, 0, UNSET_DOUBLE, UNSET_DOUBLE, UNSET_DOUBLE, UNSET_DOUBLE)
+        value = self.ledger.value(held, self.prices)
+        return PNL_SINGLE.encode(req_id, held.quantity, UNSET_DOUBLE, _money(value - held.cost),
+                                 _money(held.realized), _money(value))  # fmt: skip
+
+
+def _money(value: Decimal) -> Decimal:
+    return value.quantize(Decimal("0.0001"))

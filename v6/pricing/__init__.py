@@ -1,0 +1,1 @@
+"""What an option is worth, and when it trades: pure functions of numbers and dates."""

@@ -1,0 +1,72 @@
+"""What the rules remember between snapshots: folds and timers of each row key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """One key's memory: when it was last evaluated (microseconds since 1970) and its slots' values."""
+
+    last: int
+    slots: tuple[str, ...]
+    values: tuple[float | int | None, ...]
+
+    def arranged(self, slots: tuple[str, ...]) -> tuple[float | int | None, ...]:
+        """Return the values in the order of other slots; what is new there starts empty."""
+        if self.slots is slots:
+            return self.values
+        known = dict(zip(self.slots, self.values, strict=True))
+        return tuple(known.get(slot) for slot in slots)
+
+
+class _KeyJson(msgspec.Struct, forbid_unknown_fields=True):
+    last: int
+    slots: dict[str, float | int]
+
+
+class _StateJson(msgspec.Struct, forbid_unknown_fields=True):
+    version: int
+    keys: dict[str, _KeyJson]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleState:
+    """The memory of a rule set; it outlives restarts as JSON and reloads because slots are named, not numbered."""
+
+    keys: Mapping[str, KeyState] = field(default_factory=dict)
+
+    def forget(self, key: str) -> RuleState:
+        """Return the state without one key, for a position that is closed."""
+        return RuleState({k: state for k, state in self.keys.items() if k != key})
+
+    def to_json(self) -> str:
+        """Return the state as text that `from_json` reads back exactly."""
+        keys = {
+            key: _KeyJson(
+                last=state.last,
+                slots={s: v for s, v in zip(state.slots, state.values, strict=True) if v is not None},
+            )
+            for key, state in self.keys.items()
+        }
+        return msgspec.json.encode(_StateJson(VERSION, keys)).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> RuleState:
+        """Read what `to_json` wrote; raises ValueError on anything else."""
+        decoded = msgspec.json.decode(text, type=_StateJson)
+        if decoded.version != VERSION:
+            raise ValueError(f"rule state of version {decoded.version}, expected {VERSION}")
+        return cls(
+            {
+                key: KeyState(state.last, tuple(state.slots), tuple(state.slots.values()))
+                for key, state in decoded.keys.items()
+            }
+        )

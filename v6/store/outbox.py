@@ -1,0 +1,120 @@
+"""Copy the journal to the Delta tables, every event exactly once, however often it is interrupted.
+
+Each commit carries a transaction id: the journal offset up to which its table is now complete. The offset is read
+from the same table handle that commits, so a commit by anybody else in between makes ours fail instead of doubling
+rows. A table that has no new rows gets no commit: its offset stays behind, the events after it are looked at again
+after a restart, and as they hold no rows of that table, nothing can be added twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import DeltaError
+
+from v6.errors import StoreError
+from v6.store.delta import create_or_open, fitted
+from v6.store.journal import JournalReader
+from v6.store.maintenance import tidy
+from v6.store.tables import KINDS_OF, TABLES, TableRow, arrow_table, rows_of
+
+OFFSET: Final = "v6-journal"
+"""Application id under which each table keeps its journal offset (read it with `transaction_version`)."""
+
+_ORIGIN: Final = "v6-journal-hash"
+_BATCH_ROWS: Final = 50_000
+_UNFIT: Final = frozenset("[]^|\\")  # delta-rs panics, or writes to another place, when a path holds one of these
+
+
+class Outbox:
+    """The one writer of the tables under `root`; `flush` may run in any one thread at a time."""
+
+    def __init__(self, journal: JournalReader, root: Path) -> None:
+        unfit = sorted(_UNFIT & set(str(root.absolute())))
+        if unfit:
+            raise StoreError(f"Delta tables cannot be in {root.absolute()}: its name holds {' '.join(unfit)}")
+        self._journal = journal
+        self._root = root
+        self._tables: dict[str, DeltaTable] = {}
+        self._seen: dict[str, int] = dict.fromkeys(TABLES, 0)
+
+    def flush(self) -> int:
+        """Bring every table up to the journal's end and return the number of rows added; the first makes the tables.
+
+        Normally one commit for each table with new rows (a long backlog takes several). Raises StoreError if a
+        table cannot be read or written; calling again goes on where it stopped.
+        """
+        upto = self._journal.last_seq
+        return sum(self._flush(name, upto) for name in TABLES)
+
+    def flushed_to(self) -> int:
+        """Return the largest seq such that all events up to it are known to be in their tables."""
+        return min(self._seen.values())
+
+    def _flush(self, name: str, upto: int) -> int:
+        if name in self._tables and self._seen[name] >= upto:
+            return 0
+        try:
+            table = self._tables.get(name) or self._open(name)
+            added = 0
+            for last, rows in self._batches(name, table):
+                self._commit(name, table, last, rows)
+                added += len(rows)
+        except (DeltaError, OSError, pa.ArrowException) as error:
+            self._tables.pop(name, None)  # what this handle believes is no longer certain: read the table anew
+            raise StoreError(f"table {self._root / name}: {type(error).__name__}: {error}") from error
+        except BaseException:
+            self._tables.pop(name, None)
+            raise
+        self._tables[name] = table
+        self._seen[name] = upto
+        return added
+
+    def _batches(self, name: str, table: DeltaTable) -> Iterator[tuple[int, list[TableRow]]]:
+        """Yield (seq of the last event, rows) in journal order, whole events only."""
+        rows: list[TableRow] = []
+        last = after = max(self._seen[name], table.transaction_version(OFFSET) or 0)
+        pruned = self._journal.pruned_to(KINDS_OF[name])
+        if pruned > after:
+            raise StoreError(
+                f"table {self._root / name} ends at event {after}, but the journal is pruned up to {pruned}; "
+                f"restore the table from a backup"
+            )
+        for seq, event in self._journal.events(after, KINDS_OF[name]):
+            rows.extend(row for _, row in rows_of(seq, event))
+            last = seq
+            if len(rows) >= _BATCH_ROWS:
+                yield last, rows
+                rows = []
+        if rows:
+            yield last, rows
+
+    def _commit(self, name: str, table: DeltaTable, last: int, rows: list[TableRow]) -> None:
+        offset = table.transaction_version(OFFSET) or 0
+        if last <= offset:
+            # delta-rs records transaction ids but does not refuse one that goes back: this line does.
+            raise StoreError(f"table {self._root / name} already holds events up to {offset}, not only to {last}")
+        ids = [Transaction(OFFSET, last), Transaction(_ORIGIN, self._mark(last))]
+        columns = fitted(table, arrow_table(name, rows))
+        write_deltalake(table, columns, mode="append", commit_properties=CommitProperties(app_transactions=ids))
+        tidy(table)
+
+    def _open(self, name: str) -> DeltaTable:
+        path = self._root / name
+        table = create_or_open(path, TABLES[name])
+        offset = table.transaction_version(OFFSET) or 0
+        if offset and table.transaction_version(_ORIGIN) != self._mark(offset):
+            raise StoreError(
+                f"table {path} was not copied from the journal {self._journal.path} (they differ at event {offset}); "
+                f"move {self._root} away and the tables are written anew from the journal"
+            )
+        return table
+
+    def _mark(self, seq: int) -> int:
+        """Return 60 bits of the journal's hash at an event, equal only for equal histories; -1 if it has no such."""
+        digest = self._journal.chain_at(seq)
+        return -1 if digest is None else int(digest[:15], 16)

@@ -1,0 +1,316 @@
+"""The Delta tables: their columns, and the pure map from an event to rows.
+
+The tables are for reading: prices and money are float64 in them; the exact decimals stay in the journal. Every row
+carries `seq`, its event's place in the journal. `date` is a plain column, not a Hive partition, because DuckDB reads
+the Parquet files themselves and would not see a partition's value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Final, TypeAlias, assert_never
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from v6.errors import StoreError
+from v6.model.catalogue import FIELDS, Kind
+from v6.model.event import (
+    CommissionReported,
+    DecisionsMade,
+    Event,
+    FindingRaised,
+    OrderDenied,
+    OrderEnded,
+    OrderFilled,
+    OrderIntended,
+    OrderRepriced,
+    OrderSending,
+    OrderSubmitted,
+    OrderUnresolved,
+    PositionClosed,
+    PositionOpened,
+    PositionReduced,
+    RollEnded,
+    RollStarted,
+    RuleSetRefused,
+    RuleSetReloaded,
+    SnapshotTaken,
+)
+from v6.model.order import OrderIntent, OrderState
+from v6.model.position import Structure
+
+Cell: TypeAlias = float | int | bool | str | date | datetime | None
+TableRow: TypeAlias = dict[str, Cell]
+
+_TEXT, _INT, _REAL, _DAY = pa.string(), pa.int64(), pa.float64(), pa.date32()
+_OF_KIND: Final = {Kind.NUMBER: _REAL, Kind.BOOL: pa.bool_(), Kind.ENUM: _TEXT}
+
+
+def _schema(**columns: pa.DataType) -> pa.Schema:
+    return pa.schema([("seq", _INT), ("ts", pa.timestamp("us", "UTC")), ("date", _DAY), *columns.items()])
+
+
+TABLES: Final[dict[str, pa.Schema]] = {
+    "snapshots": _schema(
+        snapshot_id=_TEXT, cycle=_INT, key=_TEXT, **{field.name: _OF_KIND[field.kind] for field in FIELDS}
+    ),
+    "decisions": _schema(
+        decision_id=_TEXT,
+        snapshot_id=_TEXT,
+        key=_TEXT,
+        rule_id=_TEXT,
+        action=_TEXT,
+        urgency=_TEXT,
+        fraction=_REAL,
+        fired=_INT,
+        unknown=_INT,
+        bundle_fingerprint=_TEXT,
+        rule_fingerprint=_TEXT,
+    ),
+    "orders": _schema(
+        event=_TEXT,
+        order_ref=_TEXT,
+        state=_TEXT,
+        intent_id=_TEXT,
+        position_id=_TEXT,
+        purpose=_TEXT,
+        side=_TEXT,
+        strategy=_TEXT,
+        structure=_TEXT,
+        symbol=_TEXT,
+        legs=_TEXT,
+        quantity=_INT,
+        limit_price=_REAL,
+        worst_price=_REAL,
+        urgency=_TEXT,
+        attempt=_INT,
+        rolls=pa.bool_(),
+        rule_id=_TEXT,
+        decision_id=_TEXT,
+        order_id=_INT,
+        perm_id=_INT,
+        reason=_TEXT,
+    ),
+    "executions": _schema(exec_id=_TEXT, order_ref=_TEXT, con_id=_INT, quantity=_INT, price=_REAL, commission=_REAL),
+    "commissions": _schema(exec_id=_TEXT, commission=_REAL),
+    "positions": _schema(
+        event=_TEXT,
+        position_id=_TEXT,
+        strategy=_TEXT,
+        structure=_TEXT,
+        symbol=_TEXT,
+        expiry=_DAY,
+        legs=_TEXT,
+        quantity=_INT,
+        entry_price=_REAL,
+        exit_price=_REAL,
+        pnl=_REAL,
+        commission=_REAL,
+        reason=_TEXT,
+        new_position_id=_TEXT,
+    ),
+    "findings": _schema(code=_TEXT, text=_TEXT),
+    "rulesets": _schema(event=_TEXT, fingerprint=_TEXT, revision=_TEXT, diagnostics=_TEXT),
+}
+
+KINDS_OF: Final[dict[str, tuple[type[Event], ...]]] = {
+    "snapshots": (SnapshotTaken,),
+    "decisions": (DecisionsMade,),
+    "orders": (
+        OrderIntended,
+        OrderDenied,
+        OrderSending,
+        OrderSubmitted,
+        OrderRepriced,
+        OrderUnresolved,
+        OrderEnded,
+    ),
+    "executions": (OrderFilled,),
+    "commissions": (CommissionReported,),
+    "positions": (PositionOpened, PositionReduced, PositionClosed, RollStarted, RollEnded),
+    "findings": (FindingRaised,),
+    "rulesets": (RuleSetReloaded, RuleSetRefused),
+}
+"""Which events become rows of which table; every event belongs to exactly one."""
+
+_TABLE_OF: Final = {kind: table for table, kinds in KINDS_OF.items() for kind in kinds}
+
+
+def rows_of(seq: int, event: Event) -> list[tuple[str, TableRow]]:
+    """Return (table, row) for each row the event adds; columns that a row doesn't name are missing (None)."""
+    at = event.at.astimezone(UTC)
+    stamp: TableRow = {"seq": seq, "ts": at, "date": at.date()}
+    table = _TABLE_OF[type(event)]
+    return [(table, stamp | row) for row in _rows(event)]
+
+
+def arrow_table(name: str, rows: Iterable[Mapping[str, Cell]]) -> pa.Table:
+    """Return the rows in the columns of the named table; StoreError names the column of a value that doesn't fit.
+
+    NaN and infinities never pass: Parquet statistics would make them compare wrongly later.
+    """
+    listed = list(rows)
+    schema = TABLES[name]
+    columns = []
+    for field in schema:
+        try:
+            column = pa.array([row.get(field.name) for row in listed], type=field.type)
+        except (pa.ArrowException, OverflowError, TypeError) as error:
+            raise StoreError(f"table {name}, column {field.name}: {error}") from error
+        if pa.types.is_floating(field.type) and pc.all(pc.is_finite(column)).as_py() is False:
+            raise StoreError(f"table {name}, column {field.name}: NaN or infinity; a missing number is None")
+        columns.append(column)
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _rows(event: Event) -> list[TableRow]:
+    match event:
+        case SnapshotTaken():
+            return _snapshot_rows(event)
+        case DecisionsMade():
+            return _decision_rows(event)
+        case OrderFilled(fill=fill):
+            return [
+                {
+                    "exec_id": fill.exec_id,
+                    "order_ref": fill.order_ref,
+                    "con_id": fill.con_id,
+                    "quantity": fill.quantity,
+                    "price": float(fill.price),
+                    "commission": _real(fill.commission),
+                }
+            ]
+        case CommissionReported():
+            return [{"exec_id": event.exec_id, "commission": float(event.commission)}]
+        case PositionOpened() | PositionReduced() | PositionClosed() | RollStarted() | RollEnded():
+            return [_position_row(event)]
+        case FindingRaised():
+            return [{"code": event.code, "text": event.text}]
+        case RuleSetReloaded():
+            return [{"event": "reloaded", "fingerprint": event.fingerprint, "revision": event.revision}]
+        case RuleSetRefused():
+            return [{"event": "refused", "diagnostics": "\n".join(event.diagnostics)}]
+        case _:
+            return [_order_row(event)]
+
+
+def _snapshot_rows(event: SnapshotTaken) -> list[TableRow]:
+    snapshot = event.snapshot
+    head: TableRow = {"snapshot_id": snapshot.snapshot_id, "cycle": snapshot.cycle}
+    return [head | {"key": row.key} | dict(row.items()) for row in snapshot.rows]
+
+
+def _decision_rows(event: DecisionsMade) -> list[TableRow]:
+    return [
+        {
+            "decision_id": d.decision_id,
+            "snapshot_id": d.snapshot_id,
+            "key": d.key,
+            "rule_id": d.rule_id,
+            "action": None if d.action is None else d.action.kind,
+            "urgency": None if d.action is None else d.action.urgency,
+            "fraction": None if d.action is None else d.action.fraction,
+            "fired": d.fired,
+            "unknown": d.unknown,
+            "bundle_fingerprint": d.bundle_fingerprint,
+            "rule_fingerprint": d.rule_fingerprint,
+        }
+        for d in event.decisions
+    ]
+
+
+def _order_row(
+    event: OrderIntended | OrderDenied | OrderSending | OrderSubmitted | OrderRepriced | OrderUnresolved | OrderEnded,
+) -> TableRow:
+    match event:
+        case OrderIntended():
+            return {"event": "intended", "state": OrderState.INTENT} | _intent_cells(event.intent)
+        case OrderDenied():
+            reason = "; ".join(event.reasons)
+            return {"event": "denied", "state": OrderState.DENIED, "reason": reason} | _intent_cells(event.intent)
+        case OrderSending():
+            ref, order_id = event.order_ref, event.order_id
+            return {"event": "sending", "order_ref": ref, "state": OrderState.SENDING, "order_id": order_id}
+        case OrderSubmitted():
+            ref, perm_id = event.order_ref, event.perm_id
+            return {"event": "submitted", "order_ref": ref, "state": OrderState.WORKING, "perm_id": perm_id}
+        case OrderRepriced():
+            return {"event": "repriced", "order_ref": event.order_ref, "limit_price": float(event.limit)}
+        case OrderUnresolved():
+            ref, reason = event.order_ref, event.reason
+            return {"event": "unresolved", "order_ref": ref, "state": OrderState.UNKNOWN, "reason": reason}
+        case OrderEnded():
+            return {"event": "ended", "order_ref": event.order_ref, "state": event.state, "reason": event.reason}
+        case _:
+            assert_never(event)
+
+
+def _intent_cells(intent: OrderIntent) -> TableRow:
+    return {
+        "order_ref": intent.order_ref,
+        "intent_id": intent.intent_id,
+        "position_id": intent.position_id,
+        "purpose": intent.purpose,
+        "side": intent.side,
+        "strategy": intent.strategy,
+        **_structure_cells(intent.structure),
+        "quantity": intent.quantity,
+        "limit_price": float(intent.limit),
+        "worst_price": float(intent.worst),
+        "urgency": intent.urgency,
+        "attempt": intent.attempt,
+        "rolls": intent.rolls,
+        "rule_id": intent.rule_id,
+        "decision_id": intent.decision_id,
+    }
+
+
+def _position_row(
+    event: PositionOpened | PositionReduced | PositionClosed | RollStarted | RollEnded,
+) -> TableRow:
+    match event:
+        case PositionOpened(position=position):
+            expiries = [leg.contract.expiry for leg in position.structure.legs]
+            return {
+                "event": "opened",
+                "position_id": position.position_id,
+                "strategy": position.strategy,
+                **_structure_cells(position.structure),
+                "expiry": min((day for day in expiries if day is not None), default=None),
+                "quantity": position.quantity,
+                "entry_price": float(position.entry_price),
+                "commission": float(position.commission),
+            }
+        case PositionReduced() | PositionClosed():
+            return {
+                "event": "closed" if isinstance(event, PositionClosed) else "reduced",
+                "position_id": event.position_id,
+                "quantity": None if isinstance(event, PositionClosed) else event.units,
+                "exit_price": float(event.exit_price),
+                "pnl": float(event.pnl),
+                "commission": float(event.commission),
+                "reason": event.reason,
+            }
+        case RollStarted():
+            return {"event": "roll_started", "position_id": event.position_id, "strategy": event.strategy}
+        case RollEnded():
+            return {
+                "event": "roll_ended",
+                "position_id": event.position_id,
+                "new_position_id": event.new_position_id,
+                "reason": event.reason,
+            }
+        case _:
+            assert_never(event)
+
+
+def _structure_cells(structure: Structure) -> TableRow:
+    legs = "; ".join(f"{leg.ratio:+d} {leg.contract}" for leg in structure.legs)
+    return {"structure": structure.kind, "symbol": structure.symbol, "legs": legs}
+
+
+def _real(number: Decimal | None) -> float | None:
+    return None if number is None else float(number)
