@@ -49,7 +49,9 @@ def numbers(symbols: Sequence[Symbol]) -> st.SearchStrategy[Expr]:
     leaf = st.one_of(
         st.sampled_from(LITERALS).map(lambda v: Number(v, SPAN)),
         st.sampled_from(symbols).map(lambda s: Name(s, SPAN)),
-        st.sampled_from((-0.4, 0.6, 7.0)).map(lambda v: Name(Param(f"p{int(10 * v + 10)}", v, Unit.NONE, -10, 10, SPAN), SPAN)),
+        st.sampled_from((-0.4, 0.6, 7.0)).map(
+            lambda v: Name(Param(f"p{int(10 * v + 10)}", v, Unit.NONE, -10, 10, SPAN), SPAN)
+        ),
     )
 
     def grow(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
@@ -138,7 +140,8 @@ def rules(draw: st.DrawFn, bit: int) -> Rule:
     names = ("pnl_ratio", "iv", "credit", "vix", "drawdown")
     fields: tuple[Symbol, ...] = tuple(BY_NAME[name] for name in names)
     tracks = tuple(
-        Track(f"t{i}", draw(st.sampled_from(Fold)), draw(numbers(fields)), SPAN) for i in range(draw(st.integers(0, 2)))
+        Track(f"t{i}", draw(st.sampled_from(Fold)), draw(numbers(fields)), SPAN)
+        for i in range(draw(st.integers(0, 2)))
     )
     condition = conditions((*fields, *tracks))
     on_missing = draw(st.sampled_from(OnMissing))

@@ -25,6 +25,8 @@ def parsed(text: str) -> str:
     [
         "pnl_ratio >= 0.5 and dte < 7 or vix > 35",
         "0 < dte <= 21",
+        "pnl - (pnl - pnl) > 0",
+        "pnl / (pnl * pnl) > 0",
         "not has(iv)",
         "abs(delta) > (0.3 if structure == 'iron_condor' else 0.4)",
         "clamp(vix, 10, 20) - min(vix, 15) > max(1, 2, 3) * -1",

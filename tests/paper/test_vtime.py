@@ -165,7 +165,7 @@ def test_a_paced_loop_keeps_to_the_wall_clock() -> None:
         runner.run(asyncio.sleep(10))
         runner.run(asyncio.sleep(86400))
     assert waits[0] == pytest.approx(0.1)
-    assert max(waits) == 0.25
+    assert waits[-1] == 0.25, "a closed market is skipped"
 
 
 def test_a_timer_that_re_arms_itself_for_now_sees_time_move() -> None:

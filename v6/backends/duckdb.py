@@ -5,7 +5,7 @@ Text grows linearly with the rule: each operand is written once, lists with lamb
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, assert_never
 
 from v6.lang.ast import (
@@ -45,6 +45,11 @@ _COMPARISON: Final = {
     CompareOp.NE: "<>",
 }
 _TYPES: Final = {Kind.NUMBER: "DOUBLE", Kind.BOOL: "BOOLEAN", Kind.ENUM: "VARCHAR"}
+
+_WINDOWS: Final = (
+    "WINDOW life AS (PARTITION BY key ORDER BY t ROWS UNBOUNDED PRECEDING), "
+    "earlier AS (PARTITION BY key ORDER BY t ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
+)
 
 Columns = dict[str, str]
 """Column that holds a track, by the track's meaning."""
@@ -156,16 +161,14 @@ class _Replay:
                 self.folds.setdefault(track_meaning(track), f"fold{len(self.folds)}")
 
     def text(self) -> str:
-        whole_life = "WINDOW life AS (PARTITION BY key ORDER BY t ROWS UNBOUNDED PRECEDING)"
-        gap = f"coalesce(t - lag(t) OVER (PARTITION BY key ORDER BY t) > {GAP_S * 1_000_000}, TRUE) AS restart"
+        gap = f"coalesce(t - lag(t) OVER life > {GAP_S * 1_000_000}, TRUE) AS restart"
         stages = [
             ("input", f"SELECT {', '.join(self._inputs())} FROM {self.relation}"),
-            ("timed", f"SELECT *, {gap} FROM input"),
-            ("folded", _stage(self._folds(), "timed", whole_life)),
+            ("folded", _stage([gap, *self._folds()], "input", _WINDOWS)),
             ("judged", _stage(self._verdicts(), "folded")),
-            ("split", _stage(self._islands(), "judged", whole_life)),
-            ("begun", _stage(self._begins(), "split")),
-            ("settled", _stage(self._outcomes(), "begun")),
+            ("marked", _stage(self._starts(), "judged", _WINDOWS)),
+            ("timed", _stage(self._times(), "marked", _WINDOWS)),
+            ("settled", _stage(self._outcomes(), "timed")),
         ]
         chain = ",\n".join(f"{name} AS (\n  {body}\n)" for name, body in stages)
         masks = f"{self._mask('fired')} AS fired, {self._mask('unknown')} AS unknown"
@@ -194,19 +197,23 @@ class _Replay:
             texts = ", ".join(lower(condition, self.folds) for condition in rule.conditions)
             yield f"coalesce({texts}) AS verdict{bit}"
 
-    def _islands(self) -> Iterator[str]:
+    def _starts(self) -> Iterator[str]:
+        """Mark the rows at which a timer starts, so that its start is the latest mark: one sort serves all rules."""
         for bit, rule in enumerate(self.rules):
+            verdict = f"verdict{bit}"
             if rule.for_s:
-                yield f"sum(CASE WHEN restart OR NOT verdict{bit} THEN 1 ELSE 0 END) OVER life AS held{bit}"
+                reset = f"max(CASE WHEN restart OR NOT {verdict} THEN t END) OVER life"
+                last_true = f"max(CASE WHEN {verdict} THEN t END) OVER earlier"
+                yield f"({verdict} AND coalesce({last_true} < {reset}, TRUE)) AS holds{bit}"
             if rule.on_missing is OnMissing.ESCALATE:
-                yield f"sum(CASE WHEN restart OR verdict{bit} IS NOT NULL THEN 1 ELSE 0 END) OVER life AS lost{bit}"
+                yield f"({verdict} IS NULL AND (restart OR lag({verdict}) OVER life IS NOT NULL)) AS loses{bit}"
 
-    def _begins(self) -> Iterator[str]:
+    def _times(self) -> Iterator[str]:
         for bit, rule in enumerate(self.rules):
             if rule.for_s:
-                yield _first_time(f"verdict{bit}", f"held{bit}", f"since{bit}")
+                yield f"max(CASE WHEN holds{bit} THEN t END) OVER life AS since{bit}"
             if rule.on_missing is OnMissing.ESCALATE:
-                yield _first_time(f"verdict{bit} IS NULL", f"lost{bit}", f"missing{bit}")
+                yield f"max(CASE WHEN loses{bit} THEN t END) OVER life AS missing{bit}"
 
     def _outcomes(self) -> Iterator[str]:
         for bit, rule in enumerate(self.rules):
@@ -234,10 +241,5 @@ class _Replay:
         return f"CASE {' '.join(arms)} END" if arms else "CAST(NULL AS VARCHAR)"
 
 
-def _stage(columns: Iterator[str], before: str, window: str = "") -> str:
-    return f"SELECT {', '.join(['*', *columns])} FROM {before} {window}".rstrip()
-
-
-def _first_time(test: str, island: str, name: str) -> str:
-    order = f"PARTITION BY key, {island} ORDER BY t ROWS UNBOUNDED PRECEDING"
-    return f"min(CASE WHEN {test} THEN t END) OVER ({order}) AS {name}"
+def _stage(columns: Iterable[str], before: str, windows: str = "") -> str:
+    return f"SELECT {', '.join(['*', *columns])} FROM {before} {windows}".rstrip()

@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 import structlog
 
+from v6.daemon.clocks import BrokerClock
 from v6.daemon.entries import Entries
 from v6.daemon.exits import Exits
 from v6.daemon.gate import Gate
@@ -45,9 +46,7 @@ T = TypeVar("T")
 RULE_STATE: Final = "rule_state"
 CONTEXT: Final = "context"
 
-LEDGER_EVENTS: Final = tuple(
-    kind for kind in e.EVENT_TYPES.values() if kind not in {e.SnapshotTaken, e.DecisionsMade}
-)
+LEDGER_EVENTS: Final = tuple(kind for kind in e.EVENT_TYPES.values() if kind not in {e.SnapshotTaken, e.DecisionsMade})
 """What the ledger folds; snapshots and decisions are most of a journal and change nothing in it."""
 
 LONGEST_BACKOFF_S: Final = 60.0
@@ -81,6 +80,7 @@ class Daemon:
         self.books = Books(self.journal, Ledger(event for _, event in self.journal.events(kinds=LEDGER_EVENTS)))
         self._reloader = Reloader(settings.root)
         self._state = _restored(self.journal.state(RULE_STATE), RuleState.from_json, RuleState())
+        self._stopping = asyncio.Event()
         self.cycles = 0
         self.journal_hash = ""
         self.latest: Snapshot | None = None
@@ -114,12 +114,24 @@ class Daemon:
                 due = next_cycle(self._calendar, self._clock.now(), self.settings.cycle_s)
                 if until is not None and due >= until:
                     break
-                await asyncio.sleep(max(0.0, (due - self._clock.now()).total_seconds()))
+                if await self._stopped_within((due - self._clock.now()).total_seconds()):
+                    break
                 await self._guarded_cycle()
                 if on_cycle is not None:
                     on_cycle()
         finally:
             await self.stop()
+
+    def request_stop(self) -> None:
+        """End the loop after the cycle that is under way."""
+        self._stopping.set()
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), max(0.0, seconds))
+        except TimeoutError:
+            return False
+        return True
 
     async def stop(self) -> None:
         """Stop acting, disconnect, and bring the tables up to the journal; working orders stay at the broker."""
@@ -146,7 +158,7 @@ class Daemon:
         self.poll_rules()
         at = await self._now()
         session = session_of(self._calendar, at)
-        if session is None:
+        if session is None or (self.latest is not None and at <= self.latest.ts):
             return
         if self._must_reconcile or self._watch.context.session != session.day:
             await self._reconcile(session)
@@ -162,8 +174,10 @@ class Daemon:
             await asyncio.to_thread(self.outbox.flush)
 
     async def _now(self) -> datetime:
-        """Ask the broker the time: the heartbeat of the cycle; our own clock stays the one that is used."""
-        await self.link.server_time()
+        """Ask the broker the time: the heartbeat of the cycle. Only a `BrokerClock` is set by the answer."""
+        answer = await self.link.server_time()
+        if isinstance(self._clock, BrokerClock):
+            self._clock.set(answer)
         now = self._clock.now()
         self.feed.confirm(now)
         return now

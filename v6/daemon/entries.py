@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date
 
 from v6.backends.python import compile_condition
 from v6.daemon.entry import Market, propose

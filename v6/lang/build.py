@@ -137,7 +137,9 @@ def _tracks(builder: _Builder, symbols: Mapping[str, Symbol]) -> tuple[Track, ..
         match = _FOLD.fullmatch(text)
         folds = [fold.value for fold in Fold]
         if match is None:
-            builder.fail(node.span, "bad-track", f"`{text}` is not an aggregate", "write max(...), min(...) or first(...)")
+            builder.fail(
+                node.span, "bad-track", f"`{text}` is not an aggregate", "write max(...), min(...) or first(...)"
+            )
             continue
         if match[1] not in folds:
             at = node.at(match.start(1))
@@ -157,9 +159,7 @@ def _tracks(builder: _Builder, symbols: Mapping[str, Symbol]) -> tuple[Track, ..
     return tuple(found)
 
 
-def _examples(
-    builder: _Builder, when: Expr, fallback: Expr | None, tracks: tuple[Track, ...]
-) -> tuple[Example, ...]:
+def _examples(builder: _Builder, when: Expr, fallback: Expr | None, tracks: tuple[Track, ...]) -> tuple[Example, ...]:
     conditions = [when] if fallback is None else [when, fallback]
     read: dict[str, None] = {}
     for expr in conditions + [track.expr for track in tracks]:

@@ -6,14 +6,11 @@ from collections.abc import Iterable
 
 from v6.errors import Diagnostic, Severity, Span
 from v6.lang import source
-from v6.lang.ast import Expr, Name, Param, Track, walk
+from v6.lang.ast import Call, Expr, Function, Name, Param, Track, children, walk
 from v6.lang.desk import OnMissing, Rule, StrategyTemplate
 from v6.lang.ranges import can_be_missing, nullable
 from v6.lang.schema import ACTIONS
 from v6.model.catalogue import Field, Scope
-
-MAX_RULES = 62
-"""Masks are signed 64-bit integers in SQL."""
 
 
 def check_rule(rule: Rule, root: source.Mapping) -> list[Diagnostic]:
@@ -70,11 +67,14 @@ def _missing(rule: Rule, root: source.Mapping) -> Iterable[Diagnostic]:
 
 
 def _nullable_names(expr: Expr) -> list[str]:
-    names: dict[str, None] = {}
-    for node in walk(expr):
-        if isinstance(node, Name) and nullable(node.symbol):
-            names[node.symbol.name] = None
-    return list(names)
+    match expr:
+        case Call(function=Function.HAS):
+            return []
+        case Name(symbol=symbol):
+            return [symbol.name] if nullable(symbol) else []
+        case _:
+            names = (name for child in children(expr) for name in _nullable_names(child))
+            return list(dict.fromkeys(names))
 
 
 def _unused(rule: Rule) -> Iterable[Diagnostic]:
@@ -99,9 +99,7 @@ def check_together(rules: Iterable[Rule], places: dict[str, dict[str, Span]]) ->
     found: list[Diagnostic] = []
     by_id: dict[str, Span] = {}
     by_priority: dict[int, Span] = {}
-    count = 0
     for rule in rules:
-        count += 1
         keys = places[rule.span.file]
         first = by_id.setdefault(rule.id, keys["id"])
         if first is not keys["id"]:
@@ -110,8 +108,6 @@ def check_together(rules: Iterable[Rule], places: dict[str, dict[str, Span]]) ->
         if first is not keys["priority"]:
             message = f"priority {rule.priority} is taken at {first}"
             found.append(Diagnostic(keys["priority"], "duplicate-priority", message, "which of the two comes first?"))
-        if count == MAX_RULES + 1:
-            found.append(Diagnostic(rule.span, "too-many-rules", f"a bundle holds at most {MAX_RULES} rules"))
     return found
 
 
@@ -124,5 +120,3 @@ def check_strategies(strategies: Iterable[tuple[StrategyTemplate, Span]]) -> lis
         if first is not span:
             found.append(Diagnostic(span, "duplicate-id", f"the id `{strategy.id}` is taken at {first}"))
     return found
-
-

@@ -14,7 +14,6 @@ from v6.model.contract import SecType
 from v6.model.decision import Action, Urgency
 from v6.model.position import StructureKind
 
-
 GAP_S: Final = 900
 """Timers of `for` and `missing_for` restart when a key was not evaluated for longer than this, such as overnight."""
 

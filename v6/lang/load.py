@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -31,9 +31,12 @@ class Reading:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def read_desk(files: Mapping[str, str]) -> Reading:
-    """Parse and check texts by their names relative to the desk's root, such as rules/take_profit.yaml."""
-    reader = _Reader(files)
+def read_desk(files: Mapping[str, str], unreadable: Collection[str] = ()) -> Reading:
+    """Parse and check texts by their names relative to the desk's root, such as rules/take_profit.yaml.
+
+    The `unreadable` names exist, but their texts could not be had; someone else reports that.
+    """
+    reader = _Reader(files, unreadable)
     desk = reader.desk()
     diagnostics = tuple(sorted(reader.diagnostics, key=lambda d: (d.span, d.message)))
     failed = any(d.severity is Severity.ERROR for d in diagnostics)
@@ -41,8 +44,9 @@ def read_desk(files: Mapping[str, str]) -> Reading:
 
 
 class _Reader:
-    def __init__(self, files: Mapping[str, str]) -> None:
+    def __init__(self, files: Mapping[str, str], unreadable: Collection[str]) -> None:
         self.files = files
+        self.unreadable = unreadable
         self.diagnostics: list[Diagnostic] = []
         self.rules: list[Rule] = []
         self.places: dict[str, dict[str, Span]] = {}
@@ -65,6 +69,8 @@ class _Reader:
         return Desk(ordered, by_id, limits, _desk_fingerprint(ordered, by_id, limits))
 
     def _valid(self, file: str, kind: str) -> source.Mapping | None:
+        if file in self.unreadable:
+            return None
         if file not in self.files:
             self.diagnostics.append(Diagnostic(Span(file, 1, 1), "missing-file", f"{file} does not exist"))
             return None
@@ -95,6 +101,8 @@ class _Reader:
         built: list[tuple[str, T]] = []
         for item in listed.items:
             file = f"{key}/{source.plain(item)}"
+            if file in self.unreadable:
+                continue
             if file not in self.files or file in (BUNDLE, LIMITS):
                 known = [name.removeprefix(f"{key}/") for name in self.files if name.startswith(f"{key}/")]
                 hint = did_you_mean(str(source.plain(item)), known)

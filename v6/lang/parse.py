@@ -36,8 +36,8 @@ _HINTS: Final = {
     "≤": "write <=",
     "≥": "write >=",
     "≠": "write !=",
-    "−": "write -",
-    "×": "write *",
+    "\N{MINUS SIGN}": "write -",
+    "\N{MULTIPLICATION SIGN}": "write *",
     "·": "write *",
     "÷": "write /",
     "&": "write and",
@@ -48,7 +48,9 @@ _HINTS: Final = {
     ".": "names have no attributes, and a number has one point",
     ";": "write one expression",
 }
-RESERVED: Final = frozenset(keyword.kwlist) | {f.value for f in Function} | {"true", "false", "null", "none", "unknown"}
+RESERVED: Final = (
+    frozenset(keyword.kwlist) | {f.value for f in Function} | {"true", "false", "null", "none", "unknown"}
+)
 _BINARY: Final[dict[type[python.operator], BinaryOp]] = {
     python.Add: BinaryOp.ADD,
     python.Sub: BinaryOp.SUB,
@@ -172,7 +174,9 @@ class _Converter:
             return ast.Number(float(value), span)
         if isinstance(value, str):
             return ast.EnumText(value, span)
-        return self._fail(span, "not-allowed", f"{value!r} is not a number, boolean or word", "has(x) tests for missing")
+        return self._fail(
+            span, "not-allowed", f"{value!r} is not a number, boolean or word", "has(x) tests for missing"
+        )
 
     def _name(self, name: str, span: Span) -> Expr:
         symbol = self.symbols.get(name)

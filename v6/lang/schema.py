@@ -30,7 +30,12 @@ ACTIONS: Final = {
 }
 """What a rule may do by its scope; the other actions of the model come when they latch."""
 
-NOT_YET: Final = frozenset({"keep_firing_for", "cooldown", "alert", "reduce", "hedge", "last_before", "change", "mean"})
+MAX_RULES: Final = 62
+"""Masks are signed 64-bit integers in SQL."""
+
+NOT_YET: Final = frozenset(
+    {"keep_firing_for", "cooldown", "alert", "reduce", "hedge", "last_before", "change", "mean"}
+)
 """Words of the design that this version refuses by name."""
 
 _ID: Final[Schema] = {
@@ -96,7 +101,9 @@ def rule_schema() -> Schema:
         "doc": {"type": "string", "maxLength": 4000, "description": "why the rule is as it is"},
         "protective": {"type": "boolean", "description": "an unknown verdict holds up risk-adding rules below"},
         "params": _named(param),
-        "track": _named({**_EXPRESSION, "description": f"{' or '.join(f'{f}(...)' for f in Fold)} over the position's life"}),
+        "track": _named(
+            {**_EXPRESSION, "description": f"{' or '.join(f'{f}(...)' for f in Fold)} over the position's life"}
+        ),
         "when": {**_EXPRESSION, "description": "the condition"},
         "for": {**_DURATION, "description": "how long it must hold: a duration such as 30s, 5m, 1h or 2d"},
         "on_missing": {"enum": [o.value for o in OnMissing], "description": "what an unknown verdict does"},
@@ -117,7 +124,7 @@ def rule_schema() -> Schema:
 
 def bundle_schema() -> Schema:
     """Return the schema of rules/bundle.yaml."""
-    files: Schema = {"type": "array", "items": _FILE, "uniqueItems": True, "maxItems": 62}
+    files: Schema = {"type": "array", "items": _FILE, "uniqueItems": True, "maxItems": MAX_RULES}
     return _object({"version": _VERSION, "rules": {**files, "minItems": 1}, "strategies": files})
 
 
@@ -231,6 +238,12 @@ def _diagnostics(error: ValidationError, root: source.Node) -> Iterator[Diagnost
         case "minimum" | "maximum":
             word = "least" if error.validator == "minimum" else "most"
             yield Diagnostic(span, "out-of-range", f"{_quoted(name)} must be at {word} {rule:g}, not {value:g}")
+        case "minItems" | "maxItems" if isinstance(value, list):
+            word = "least" if error.validator == "minItems" else "most"
+            message = f"{_quoted(name)} must have at {word} {rule} entries, not {len(value)}"
+            yield Diagnostic(span, "bad-value", message)
+        case "uniqueItems":
+            yield Diagnostic(span, "bad-value", f"{_quoted(name)} names something twice")
         case _:
             yield Diagnostic(span, "bad-value", f"{_quoted(name)}: {error.message[:200]}")
 

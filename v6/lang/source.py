@@ -1,6 +1,7 @@
 """YAML text to nodes with places, in the strict subset a desk's files are written in.
 
-The tree is built from parser events on an explicit stack, so that hostile nesting meets a cap, not the recursion limit.
+The tree is built from parser events on an explicit stack, so that hostile nesting meets a cap instead of the recursion
+limit.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ MAX_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 20
 MAX_NODES: Final = 5000
 
-Plain: TypeAlias = "str | float | int | bool | None | list[Plain] | dict[str, Plain]"
+Plain: TypeAlias = "str | float | int | bool | list[Plain] | dict[str, Plain] | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +186,8 @@ class _Reader:
 
     def _close(self) -> None:
         frame = self.stack.pop()
-        node: Node
-        if frame.mapping:
-            node = Mapping(tuple(frame.entries), frame.span)
-        else:
-            node = Sequence(tuple(frame.items), frame.span)
-        self._add(node)
+        mapping = Mapping(tuple(frame.entries), frame.span)
+        self._add(mapping if frame.mapping else Sequence(tuple(frame.items), frame.span))
 
     def _add(self, node: Node) -> None:
         if not self.stack:
@@ -243,7 +240,9 @@ def _resolve(text: str, span: Span) -> str | float | int | bool | None:
     if text in _FALSE:
         return False
     if text.lower() in _YAML_1_1_BOOL:
-        raise _refuse(span, "ambiguous", f"`{text}` is a boolean to some YAML readers", "write true or false, or quote it")
+        raise _refuse(
+            span, "ambiguous", f"`{text}` is a boolean to some YAML readers", "write true or false, or quote it"
+        )
     if _SEXAGESIMAL.fullmatch(text):
         raise _refuse(span, "ambiguous", f"`{text}` is a base-60 number to some YAML readers", "quote it")
     if _OTHER_BASE.fullmatch(text):

@@ -13,12 +13,15 @@ import selectors
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-LONGEST_WAIT_S = 0.25
-"""A paced loop skips nights and weekends: no single jump of virtual time may cost more wall time than this."""
+QUIET_S = 1800.0
+"""A wait for longer than this is a closed market, and a paced loop skips it: it costs at most SKIP_WAIT_S."""
+
+SKIP_WAIT_S = 0.25
 
 
 class Stalled(RuntimeError):
@@ -32,12 +35,20 @@ class _InstantSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
-            raise Stalled("virtual time stands still: no timer is set and no callback is ready")
+            if self.loop.memory:
+                raise Stalled("virtual time stands still: no timer is set and no callback is ready")
+            return super().select(None)
         if timeout <= 0:
             self.loop.creep()
             return self.loop.poll()
         wait = self.loop.wall_wait(timeout)
-        ready = super().select(wait) if wait > 0 else self.loop.poll()
+        if wait <= 0:
+            ready = self.loop.poll()
+        else:
+            begun = monotonic()
+            ready = super().select(wait)
+            if ready:
+                self.loop.pass_by((monotonic() - begun) / wait * timeout)
         if not ready:
             self.loop.jump()
         return ready
@@ -47,11 +58,18 @@ class _InstantSelector(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock jumps from timer to timer; `speed` is virtual seconds per wall second, None for no wait."""
+    """An event loop whose clock jumps from timer to timer.
+
+    `speed` is virtual seconds per wall second, None for no wait. With `memory=False` connections are real sockets,
+    so that two processes of the same speed can talk; the order of events is then the network's and no longer exact.
+    """
 
     _POLL_EVERY = 512
 
-    def __init__(self, *, speed: float | None = None) -> None:
+    def __init__(self, *, speed: float | None = None, memory: bool = True) -> None:
+        if speed is None and not memory:
+            raise ValueError("real sockets need a speed: unpaced time would outrun them")
+        self.memory = memory
         self._now = 0.0
         self._speed = speed
         self._turns = 0
@@ -70,7 +88,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def wall_wait(self, timeout: float) -> float:
         """Return the wall seconds that a virtual wait costs."""
-        return 0.0 if self._speed is None else min(timeout / self._speed, LONGEST_WAIT_S)
+        if self._speed is None:
+            return 0.0
+        wait = timeout / self._speed
+        return wait if timeout < QUIET_S else min(wait, SKIP_WAIT_S)
+
+    def pass_by(self, seconds: float) -> None:
+        """Let time pass that was spent waiting when something came in before the next timer."""
+        self._now += seconds
 
     def jump(self) -> None:
         """Set the clock to the earliest timer; taken from the timer itself, so that no rounding is left over."""
@@ -105,9 +130,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             future.set_exception(error)
         return future
 
-    async def create_server(  # type: ignore[override]
+    async def create_server(
         self, protocol_factory: Callable[[], asyncio.BaseProtocol], host: Any = None, port: Any = None, **_: Any
-    ) -> MemoryServer:
+    ) -> Any:
+        if not self.memory:
+            return await super().create_server(protocol_factory, host, port)
         number = int(port or 0)
         if not number:
             number, self._next_port = self._next_port, self._next_port + 1
@@ -117,9 +144,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._servers[number] = server
         return server
 
-    async def create_connection(  # type: ignore[override]
+    async def create_connection(
         self, protocol_factory: Callable[[], asyncio.BaseProtocol], host: Any = None, port: Any = None, **_: Any
-    ) -> tuple[MemoryTransport, asyncio.BaseProtocol]:
+    ) -> Any:
+        if not self.memory:
+            return await super().create_connection(protocol_factory, host, port)
         server = self._servers.get(int(port))
         if server is None:
             raise ConnectionRefusedError(f"nobody listens on {host}:{port}")
@@ -268,9 +297,10 @@ class VirtualClock:
         return self._start + timedelta(seconds=self._loop.time())
 
 
-def run_virtual(main: Callable[[VirtualLoop], Coroutine[Any, Any, T]], *, speed: float | None = None) -> T:
+def run_virtual(
+    main: Callable[[VirtualLoop], Coroutine[Any, Any, T]], *, speed: float | None = None, memory: bool = True
+) -> T:
     """Run `main(loop)` to its end on a fresh virtual loop."""
-
-    loop = VirtualLoop(speed=speed)
+    loop = VirtualLoop(speed=speed, memory=memory)
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         return runner.run(main(loop))

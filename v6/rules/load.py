@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from v6.backends.reference import evaluate
@@ -23,29 +23,34 @@ def read_texts(root: Path) -> dict[str, str]:
 
 def load_desk(root: Path) -> Desk:
     """Return the desk in a folder; raises ConfigError with all diagnostics."""
-    return load_texts(read_texts(root))
+    texts, unreadable = _read(root)
+    desk, found = _judge(texts, [d.span.file for d in unreadable])
+    if desk is None or unreadable:
+        raise ConfigError(_in_order([*unreadable, *found]))
+    return desk
 
 
 def load_texts(files: Mapping[str, str]) -> Desk:
     """Return the desk that the texts describe; raises ConfigError with all diagnostics."""
-    desk, diagnostics = _judge(files)
+    desk, found = _judge(files)
     if desk is None:
-        raise ConfigError(diagnostics)
+        raise ConfigError(_in_order(found))
     return desk
 
 
 def check_desk(root: Path) -> list[Diagnostic]:
     """Return every error and warning about the desk in a folder, in the order of files and lines."""
     texts, unreadable = _read(root)
-    _, found = _judge(texts)
-    # A file that could not be read is not missing as well.
-    files = {d.span.file for d in unreadable}
-    kept = [d for d in found if not (d.code == "missing-file" and d.span.file in files)]
-    return sorted([*unreadable, *kept], key=lambda d: (d.span, d.message))
+    _, found = _judge(texts, [d.span.file for d in unreadable])
+    return _in_order([*unreadable, *found])
 
 
-def _judge(files: Mapping[str, str]) -> tuple[Desk | None, list[Diagnostic]]:
-    reading = read_desk(files)
+def _in_order(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+    return sorted(diagnostics, key=lambda d: (d.span, d.message))
+
+
+def _judge(files: Mapping[str, str], unreadable: Collection[str] = ()) -> tuple[Desk | None, list[Diagnostic]]:
+    reading = read_desk(files, unreadable)
     diagnostics = list(reading.diagnostics)
     diagnostics += [d for rule in reading.rules for d in check_examples(rule)]
     failed = any(d.severity is Severity.ERROR for d in diagnostics)

@@ -1,0 +1,26 @@
+"""docs/rules.md says what the code does: its example loads, and its tables are the catalogue's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.lang.desks import desk
+from v6.model.catalogue import FIELDS, Field, Kind
+from v6.rules import load_texts
+
+TEXT = (Path(__file__).parents[2] / "docs" / "rules.md").read_text()
+
+
+def test_the_example_in_the_docs_is_a_sound_rule() -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    assert load_texts(desk(example)).rules[0].id == "give_back"
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
+def test_the_docs_list_each_field(field: Field) -> None:
+    unit = f"one of {', '.join(field.choices)}" if field.kind is Kind.ENUM else field.unit.value
+    presence = "may be missing" if field.nullable else "always there"
+    assert f"| `{field.name}` | {unit} | {presence} | {field.doc} |\n" in TEXT

@@ -1,0 +1,319 @@
+"""The commands; each prints for people, or with `--json` for programs, and exits 0 ok, 1 findings, 2 usage."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import structlog
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from v6 import __version__
+from v6.errors import ConfigError, Diagnostic, Severity, V6Error
+
+app = typer.Typer(
+    name="v6",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="YAML rules in git become an options desk at Interactive Brokers; paper by default.",
+)
+out = Console()
+err = Console(stderr=True)
+
+DeskOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--desk", help="Folder with rules/ and strategies/; default here, else the shipped desk.", metavar="DIR"
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to stderr.")]
+
+
+class CheckFormat(StrEnum):
+    TEXT = "text"
+    GITHUB = "github"
+
+
+def main() -> None:
+    """Run the command line; a V6Error is a message and exit 1, never a traceback."""
+    try:
+        app()
+    except ConfigError as error:
+        for diagnostic in error.diagnostics:
+            err.print(str(diagnostic), markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except V6Error as error:
+        err.print(f"v6: {error}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(f"v6 {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    days: Annotated[
+        int | None, typer.Option(min=1, help="Sessions to trade; default 250 headless, else 60.")
+    ] = None,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Virtual time: as fast as it goes, then a report.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated market.")] = 1,
+    cycle: Annotated[float, typer.Option(min=1.0, help="Seconds of market time between two looks.")] = 300.0,
+    speed: Annotated[float, typer.Option(min=1.0, help="Market seconds per second when watched.")] = 4000.0,
+    desk: DeskOption = None,
+    store: Annotated[Path, typer.Option(help="Where the run is recorded; made anew.")] = Path("var/demo"),
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Trade real history on the embedded paper gateway; no account is needed."""
+    from v6.demo import Plan, run_demo
+    from v6.watching import headless_watcher, live_watcher
+
+    _logging(verbose)
+    plan = Plan(
+        root=_desk(desk),
+        store=store,
+        days=days or (250 if headless else 60),
+        seed=seed,
+        cycle_s=cycle,
+        speed=None if headless else speed,
+    )
+    with (headless_watcher if headless else live_watcher)(plan, err) as watcher:
+        report = run_demo(plan, watcher)
+    fields = dataclasses.asdict(report)
+    if as_json:
+        _print_json(fields)
+    else:
+        _print_report(fields, store)
+    if report.duplicate_orders or report.unmanaged_positions:
+        raise typer.Exit(1)
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="New or empty folder.")]) -> None:
+    """Write a new desk: rules, strategies, schemas, a git repository whose commits are checked."""
+    from v6.shipped import init_desk
+
+    written = init_desk(folder)
+    out.print(f"{len(written)} files in {folder}; next: cd {folder} && v6 check && v6 demo", highlight=False)
+
+
+@app.command()
+def check(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Desk folder, or rules/ and strategies/ in it.")
+    ] = None,
+    as_json: JsonOption = False,
+    form: Annotated[CheckFormat, typer.Option("--format", help="How findings are written.")] = CheckFormat.TEXT,
+) -> None:
+    """Check schema, types, units, lint and examples of a desk: file:line:col: code: message."""
+    from v6.rules import check_desk
+
+    root, wanted = _desk_of_paths(paths or [])
+    found = [d for d in check_desk(root) if not wanted or d.span.file.startswith(wanted)]
+    errors = [d for d in found if d.severity is Severity.ERROR]
+    if as_json:
+        _print_json({"diagnostics": [_diagnostic_fields(d) for d in found], "errors": len(errors)})
+    else:
+        for diagnostic in found:
+            out.print(_diagnostic_line(diagnostic, form), markup=False, highlight=False, soft_wrap=True)
+        err.print(f"{len(errors)} errors, {len(found) - len(errors)} warnings", highlight=False)
+    if errors:
+        raise typer.Exit(1)
+
+
+@app.command()
+def replay(
+    store: Annotated[Path, typer.Option(help="Store of a run or of a demo.")] = Path("var/demo"),
+    rules: Annotated[
+        str | None, typer.Option(metavar="DIR|REV", help="Desk folder or git revision; default the desk here.")
+    ] = None,
+    desk: DeskOption = None,
+    first: Annotated[datetime | None, typer.Option("--from", help="First moment (UTC).")] = None,
+    last: Annotated[datetime | None, typer.Option("--to", help="Last moment (UTC).")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the rules over the recorded snapshots in DuckDB and compare with what was decided then."""
+    from v6.replay.replay import replay as run
+    from v6.replay.revision import load_revision
+
+    chosen = load_revision(_desk(desk), rules)
+    result = run(store / "tables", chosen.rules, _utc(first), _utc(last))
+    if as_json:
+        _print_json(dataclasses.asdict(result))
+    else:
+        _print_replay(result)
+    if result.disagree:
+        raise typer.Exit(1)
+
+
+@app.command()
+def paper(
+    port: Annotated[int, typer.Option(help="TCP port; 0 picks a free one.")] = 7497,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    seed: Annotated[int, typer.Option(help="Seed of the simulated market.")] = 1,
+    start: Annotated[
+        datetime | None, typer.Option("--from", help="First day (default: start of the history).")
+    ] = None,
+    speed: Annotated[float, typer.Option(min=1.0, help="Market seconds per second; nights are skipped.")] = 1.0,
+    step: Annotated[float, typer.Option(min=0.1, help="Market seconds between two ticks.")] = 1.0,
+    verbose: VerboseOption = False,
+) -> None:
+    """Serve the paper gateway: a TWS look-alike for V6 or any ib_async program."""
+    from v6.service import PaperPlan, serve_paper
+
+    _logging(verbose)
+    serve_paper(PaperPlan(host, port, seed, start.date() if start else None, speed, step), out)
+
+
+@app.command()
+def run(
+    broker: Annotated[
+        str, typer.Option(metavar="paper|HOST:PORT", help="Embedded paper gateway, or where TWS listens.")
+    ] = "paper",
+    desk: DeskOption = None,
+    store: Annotated[Path, typer.Option(help="Journal and tables.")] = Path("var/desk"),
+    cycle: Annotated[float, typer.Option(min=1.0, help="Seconds between two looks.")] = 30.0,
+    client: Annotated[int, typer.Option(help="API client id.")] = 1,
+    speed: Annotated[
+        float | None, typer.Option(min=1.0, help="Speed of the paper gateway; its clock is then used, not ours.")
+    ] = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Run the desk until it is stopped (Ctrl-C or SIGTERM); only paper accounts are traded."""
+    from v6.service import RunPlan, run_desk
+
+    _logging(verbose)
+    run_desk(RunPlan(broker, _desk(desk), store, cycle, client, speed), out)
+
+
+@app.command()
+def status(
+    store: Annotated[Path, typer.Option(help="Store to read; the daemon may be running.")] = Path("var/desk"),
+    as_json: JsonOption = False,
+) -> None:
+    """Show positions and orders as the journal has them."""
+    from v6.service import read_status
+
+    found = read_status(store)
+    if as_json:
+        _print_json(found)
+        return
+    table = Table("position", "units", "entry", "opened")
+    for item in found["positions"]:
+        table.add_row(item["position_id"], str(item["units"]), item["entry_price"], item["opened_at"])
+    out.print(table)
+    for item in found["orders"]:
+        out.print(f"{item['order_ref']} {item['purpose']} {item['position_id']}: {item['state']}", highlight=False)
+
+
+# -- helpers of the commands ---------------------------------------------------------------------------------------
+
+
+def _desk(folder: Path | None) -> Path:
+    from v6.shipped import desk_root
+
+    if folder is None:
+        return Path.cwd() if Path("rules/bundle.yaml").is_file() else desk_root()
+    if not (folder / "rules").is_dir():
+        raise V6Error(f"{folder} has no rules/ folder; `v6 init {folder}` makes a desk")
+    return folder
+
+
+def _desk_of_paths(paths: list[Path]) -> tuple[Path, tuple[str, ...]]:
+    """Return the desk folder and the prefixes of the files in it that were asked for; none means all."""
+    if not paths:
+        return _desk(None), ()
+    for path in paths:
+        if not path.exists():
+            raise V6Error(f"{path} does not exist")
+    if len(paths) == 1 and (paths[0] / "rules").is_dir():
+        return paths[0], ()
+    roots = {
+        next((p.parent for p in (f, *f.parents) if p.name in {"rules", "strategies"}), None) for f in map(_full, paths)
+    }
+    if len(roots) != 1 or None in roots:
+        raise V6Error("name one desk folder, or files and folders under the rules/ and strategies/ of one desk")
+    root = next(iter(roots))
+    assert root is not None
+    return root, tuple(_full(p).relative_to(root).as_posix() for p in paths)
+
+
+def _full(path: Path) -> Path:
+    return path.resolve()
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=moment.tzinfo or UTC)
+
+
+def _diagnostic_fields(diagnostic: Diagnostic) -> dict[str, object]:
+    fields = dataclasses.asdict(diagnostic)
+    return {**fields.pop("span"), **fields}
+
+
+def _diagnostic_line(diagnostic: Diagnostic, form: CheckFormat) -> str:
+    if form is CheckFormat.TEXT:
+        return str(diagnostic)
+    span, hint = diagnostic.span, f" ({diagnostic.hint})" if diagnostic.hint else ""
+    place = f"file={span.file},line={span.line},col={span.column},title={diagnostic.code}"
+    return f"::{diagnostic.severity} {place}::{diagnostic.message}{hint}"
+
+
+def _print_json(document: Any) -> None:
+    typer.echo(json.dumps(document, indent=2, default=str))
+
+
+def _print_report(fields: dict[str, Any], store: Path) -> None:
+    table = Table("figure", "value", title="what the run did")
+    for name, value in fields.items():
+        if name == "rules_fired":
+            value = ", ".join(f"{rule} {count}" for rule, count in value.items()) or "none"
+        table.add_row(name, escape(f"{value:,.2f}" if isinstance(value, float) else str(value)))
+    out.print(table)
+    out.print(f"recorded in {store}; next: v6 replay --store {store}", highlight=False)
+
+
+def _print_replay(result: Any) -> None:
+    table = Table("rule", "fired", "unknown", "first to fire", title="rows by rule")
+    for rule, count in result.rules.items():
+        table.add_row(rule, str(count.fired), str(count.unknown), str(count.first))
+    out.print(table)
+    for item in result.differences:
+        out.print(
+            f"{item.ts:%Y-%m-%d %H:%M:%S} {item.key or 'portfolio'}: then {item.recorded}, now {item.replayed}",
+            markup=False,
+            highlight=False,
+        )
+    out.print(f"{result.snapshots} snapshots: {result.agree} agree, {result.disagree} disagree", highlight=False)
+
+
+def _logging(verbose: bool) -> None:
+    level = logging.DEBUG if verbose else logging.CRITICAL
+    # ib_async reports every order event and warning by itself; ours carry the meaning, its are for looking closely.
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO if verbose else logging.CRITICAL)
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level if verbose else logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Clocks for the outside world; simulations bring their own."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class BrokerClock:
+    """The broker's clock, for a paper gateway whose market runs at another time and speed.
+
+    Between two answers of the broker it runs with the event loop.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, at: datetime) -> None:
+        self._loop = loop
+        self._at = at
+        self._read = loop.time()
+
+    def now(self) -> datetime:
+        return self._at + timedelta(seconds=self._loop.time() - self._read)
+
+    def set(self, at: datetime) -> None:
+        """Take over an answer; IB gives whole seconds, so a difference of less is no difference."""
+        if abs((at - self.now()).total_seconds()) > 1.0:
+            self._at, self._read = at, self._loop.time()

@@ -1,0 +1,1 @@
+"""The same rules over what was recorded, as one DuckDB query."""

@@ -1,0 +1,34 @@
+"""Load a desk from a folder or from a git revision of one."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from v6.errors import V6Error
+from v6.lang.desk import Desk
+from v6.rules import load_desk, load_texts
+
+
+def load_revision(root: Path, rules: str | None) -> Desk:
+    """Return the desk: of the folder `rules`, of the git revision `rules` of root, or of root itself.
+
+    Raises ConfigError for a bad desk and V6Error for a name that is neither folder nor revision.
+    """
+    if rules is None:
+        return load_desk(root)
+    if Path(rules).is_dir():
+        return load_desk(Path(rules))
+    listing = _git(root, "ls-tree", "-r", "--name-only", f"{rules}^{{commit}}", "--", "rules", "strategies")
+    names = [name for name in listing.splitlines() if name.endswith(".yaml")]
+    if not names:
+        raise V6Error(f"revision {rules} has no rules/ in {root}")
+    return load_texts({name: _git(root, "show", f"{rules}:./{name}") for name in names})
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["git failed"])[-1]
+        raise V6Error(f"no folder and no git revision of {root}: {reason}")
+    return done.stdout
