@@ -39,6 +39,7 @@ from v6.ports import Clock
 from v6.pricing.calendar import TradingCalendar
 from v6.rules import RuleSet, RuleState
 from v6.store.journal import Journal
+from v6.store.maintenance import audit
 from v6.store.outbox import Outbox
 
 T = TypeVar("T")
@@ -76,8 +77,11 @@ class Daemon:
         self._clock = clock
         self._calendar = calendar
         self.journal = Journal(settings.store / "journal.sqlite", durable=settings.durable)
+        damage = audit(settings.store / "tables")
         self.outbox = Outbox(self.journal, settings.store / "tables")
         self.books = Books(self.journal, Ledger(event for _, event in self.journal.events(kinds=LEDGER_EVENTS)))
+        for text in damage:
+            self.books.post(e.FindingRaised(clock.now(), "table-damaged", text))
         self._reloader = Reloader(settings.root)
         self._state = _restored(self.journal.state(RULE_STATE), RuleState.from_json, RuleState())
         self._stopping = asyncio.Event()
