@@ -15,7 +15,7 @@ import structlog
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from v6 import __version__
 from v6.errors import ConfigError, Diagnostic, Severity, V6Error
@@ -282,7 +282,7 @@ def _print_json(document: Any) -> None:
 
 
 def _print_report(fields: dict[str, Any], store: Path) -> None:
-    table = Table("figure", "value", title="what the run did")
+    table = Table("figure", Column("value", overflow="fold"), title="what the run did")
     for name, value in fields.items():
         if name == "rules_fired":
             value = ", ".join(f"{rule} {count}" for rule, count in value.items()) or "none"

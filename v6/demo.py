@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import signal
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -104,7 +106,7 @@ class Watcher:
 
 
 def run_demo(plan: Plan, watcher: Watcher | None = None) -> Report:
-    """Run the plan to its end and return its report; the store is made anew."""
+    """Run the plan to its end, or to Ctrl-C, and return its report; the store is made anew."""
     _clear(plan.store)
     calendar = xnys()
     market = HistoryMarket(load_package_history(), plan.seed)
@@ -157,7 +159,12 @@ async def _trade(
         if watcher is not None:
             watcher.on_day(now, daemon)
 
-    await daemon.run(until, after_cycle)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, daemon.request_stop)
+    try:
+        await daemon.run(until, after_cycle)
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
     report = _report(daemon, tally, gateway, len(seen_days))
     await gateway.stop()
     return report

@@ -113,18 +113,12 @@ async def _run(plan: RunPlan, console: Console, host: str, port: int, clock: Clo
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, daemon.request_stop)
-    watch = asyncio.create_task(_watch_rules(daemon))
+    watch = asyncio.create_task(daemon.watch_rules(RULES_POLL_S))
     console.print(f"desk {plan.root} at {host}:{port}, rules {daemon.ruleset.fingerprint[:12]}", highlight=False)
     try:
         await daemon.run()
     finally:
         watch.cancel()
-
-
-async def _watch_rules(daemon: Daemon) -> None:
-    while True:
-        await asyncio.sleep(RULES_POLL_S)
-        daemon.poll_rules()
 
 
 async def _gateway(loop: VirtualLoop, plan: PaperPlan) -> tuple[PaperGateway, int, VirtualClock]:

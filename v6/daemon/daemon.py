@@ -85,6 +85,7 @@ class Daemon:
         self._reloader = Reloader(settings.root)
         self._state = _restored(self.journal.state(RULE_STATE), RuleState.from_json, RuleState())
         self._stopping = asyncio.Event()
+        self._turn = asyncio.Lock()
         self.cycles = 0
         self.journal_hash = ""
         self.latest: Snapshot | None = None
@@ -147,7 +148,8 @@ class Daemon:
 
     async def _guarded_cycle(self) -> None:
         try:
-            await self.cycle()
+            async with self._turn:
+                await self.cycle()
             self._failures = 0
         except BrokerError as error:
             self._failures += 1
@@ -222,6 +224,13 @@ class Daemon:
             self.books.post(e.RuleSetRefused(self._clock.now(), refusal.diagnostics))
         self._take(accepted)
         return accepted.ruleset
+
+    async def watch_rules(self, every_s: float) -> None:
+        """Look for changed files between cycles for ever, so that an edit need not wait for the next one."""
+        while True:
+            await asyncio.sleep(every_s)
+            async with self._turn:
+                self.poll_rules()
 
     def poll_rules(self) -> None:
         """Take a changed desk folder if it is good, refuse it if not; the running set is never half replaced."""
