@@ -52,6 +52,12 @@ LEDGER_EVENTS: Final = tuple(kind for kind in e.EVENT_TYPES.values() if kind not
 
 LONGEST_BACKOFF_S: Final = 60.0
 
+SKEW_S: Final = 5.0
+"""With clocks further apart nothing opens; the broker tells whole seconds."""
+
+WRONG_TIME_S: Final = 60.0
+"""With clocks further apart nothing is decided at all: times of rules, sessions and expiries would be wrong."""
+
 log = structlog.get_logger("v6.daemon")
 
 
@@ -92,6 +98,7 @@ class Daemon:
         self._dirty: tuple[str, ...] = ("not reconciled yet",)
         self._must_reconcile = True
         self._failures = 0
+        self._skew_s = 0.0
         self.ruleset = self._first_rules()
         self._wire()
 
@@ -185,6 +192,12 @@ class Daemon:
         if isinstance(self._clock, BrokerClock):
             self._clock.set(answer)
         now = self._clock.now()
+        self._skew_s = abs((answer - now).total_seconds())
+        if self._skew_s > WRONG_TIME_S:
+            raise BrokerError(
+                f"the broker's clock says {answer:%Y-%m-%d %H:%M:%S} and ours {now:%Y-%m-%d %H:%M:%S}; "
+                "beside an accelerated paper gateway use --speed"
+            )
         self.feed.confirm(now)
         return now
 
@@ -263,6 +276,8 @@ class Daemon:
     def _halts(self, decisions: tuple[Decision, ...]) -> tuple[str, ...]:
         """Return every reason why nothing may open now."""
         halts = list(self._dirty)
+        if self._skew_s > SKEW_S:
+            halts.append(f"the broker's clock and ours differ by {self._skew_s:.0f} s")
         rules = self.ruleset.rules
         for decision in decisions:
             unsure = [r.id for bit, r in enumerate(rules) if r.protective and decision.unknown >> bit & 1]
