@@ -68,9 +68,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 @app.command()
 def demo(
-    days: Annotated[
-        int | None, typer.Option(min=1, help="Sessions to trade; default 250 headless, else 60.")
-    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Sessions to trade; default 250 headless, else 60.")] = None,
     headless: Annotated[
         bool, typer.Option("--headless", help="Virtual time: as fast as it goes, then a report.")
     ] = False,
@@ -117,9 +115,7 @@ def init(folder: Annotated[Path, typer.Argument(help="New or empty folder.")]) -
 
 @app.command()
 def check(
-    paths: Annotated[
-        list[Path] | None, typer.Argument(help="Desk folder, or rules/ and strategies/ in it.")
-    ] = None,
+    paths: Annotated[list[Path] | None, typer.Argument(help="Desk folder, or rules/ and strategies/ in it.")] = None,
     as_json: JsonOption = False,
     form: Annotated[CheckFormat, typer.Option("--format", help="How findings are written.")] = CheckFormat.TEXT,
 ) -> None:

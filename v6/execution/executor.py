@@ -56,9 +56,7 @@ class Executor:
         order_id = self._broker.next_order_id()
         self._books.post(e.OrderSending(self._clock.now(), ref, order_id))
         try:
-            self._broker.place(
-                Ticket(ref, order_id, intent.structure, intent.side, intent.quantity, prices[0])
-            )
+            self._broker.place(Ticket(ref, order_id, intent.structure, intent.side, intent.quantity, prices[0]))
         except BrokerError as error:
             # The port's contract: raised before any byte was written.
             self._books.post(e.OrderEnded(self._clock.now(), ref, OrderState.NOT_SENT, str(error)))
@@ -126,9 +124,7 @@ class Executor:
         return {item.order_ref for item in evidence if isinstance(item, OrderReport | Fill)}
 
     def _unknown(self) -> set[str]:
-        return {
-            r.intent.order_ref for r in self._books.ledger.live_orders() if r.state is OrderState.UNKNOWN
-        }
+        return {r.intent.order_ref for r in self._books.ledger.live_orders() if r.state is OrderState.UNKNOWN}
 
     async def _walk(self, ref: str, prices: list[Decimal]) -> None:
         intent = self._books.ledger.orders[ref].intent

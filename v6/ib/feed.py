@@ -99,9 +99,7 @@ class Feed:
     async def expiries(self, underlying: Contract, trading_class: str) -> list[date]:
         """Return the listed expiries of the trading class, sorted."""
         chains = await self._link.ask(
-            self._link.ib.reqSecDefOptParamsAsync(
-                underlying.symbol, "", underlying.sec_type.value, underlying.con_id
-            ),
+            self._link.ib.reqSecDefOptParamsAsync(underlying.symbol, "", underlying.sec_type.value, underlying.con_id),
             f"option chain of {underlying.symbol}",
         )
         found = {text for chain in chains if chain.tradingClass == trading_class for text in chain.expirations}
@@ -124,9 +122,7 @@ class Feed:
             )
             contracts = [convert.from_ib(d.contract) for d in details if d.contract is not None]
             self._details[key] = {
-                (float(c.strike), c.right.value): c
-                for c in contracts
-                if c.strike is not None and c.right is not None
+                (float(c.strike), c.right.value): c for c in contracts if c.strike is not None and c.right is not None
             }
         return self._details[key]
 

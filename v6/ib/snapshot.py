@@ -132,7 +132,8 @@ def _dollar_delta(inputs: Inputs, held: Sequence[Position]) -> tuple[float | Non
         legs = _legs(inputs, position)
         if legs is None:
             return None, 0.0
-        total += sum(ratio * g.delta for ratio, g, _ in legs) * position.quantity * position.structure.multiplier * spot
+        shares = position.quantity * position.structure.multiplier
+        total += sum(ratio * g.delta for ratio, g, _ in legs) * shares * spot
         age = max(age, *(leg_age for _, _, leg_age in legs))
     return total, age
 
@@ -188,8 +189,7 @@ def _broker_valuation(inputs: Inputs, position: Position, basis: float) -> dict[
     shared = [
         p.position_id
         for p in inputs.positions
-        if p.position_id != position.position_id
-        and any(leg.contract.con_id in con_ids for leg in p.structure.legs)
+        if p.position_id != position.position_id and any(leg.contract.con_id in con_ids for leg in p.structure.legs)
     ]
     stamps = [inputs.unrealized.get(con_id) for con_id in con_ids]
     known = [stamp for stamp in stamps if stamp is not None]
