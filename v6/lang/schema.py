@@ -222,7 +222,7 @@ def _diagnostics(error: ValidationError, root: source.Node) -> Iterator[Diagnost
                 yield Diagnostic(span, "missing-key", f"`{key}` is missing in {_quoted(name)}")
         case "enum" | "const":
             allowed = [_spell(v) for v in (rule if error.validator == "enum" else [rule])]
-            if value in NOT_YET and isinstance(value, str):
+            if isinstance(value, str) and value in NOT_YET:
                 yield Diagnostic(span, "not-yet-supported", f"`{value}` is not supported yet")
             else:
                 hint = did_you_mean(str(value), allowed) or f"one of {', '.join(allowed)}"

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.lang.desks import RULE, desk, swapped
+from tests.lang.hostile import expressions, yamls
+from v6.errors import ConfigError, Diagnostic, Severity
+from v6.rules import load_desk, load_texts
+from v6.rules.load import check_desk
+
+LIMIT_BYTES = 64 * 1024 * 1024
+
+EXPRESSIONS = list(expressions())
+YAMLS = list(yamls(RULE))
+
+
+def refused(files: dict[str, str]) -> tuple[Diagnostic, ...]:
+    with pytest.raises(ConfigError) as caught:
+        load_texts(files)
+    return caught.value.diagnostics
+
+
+def placed(diagnostics: tuple[Diagnostic, ...], files: dict[str, str]) -> bool:
+    """Tell whether every diagnostic names a place that exists."""
+    return all(
+        d.span.file in files
+        and 1 <= d.span.line <= files[d.span.file].count("\n") + 2
+        and d.span.column >= 1
+        and "\n" not in d.message
+        for d in diagnostics
+    )
+
+
+def quoted(text: str) -> str:
+    """Return the text as a YAML scalar that YAML itself has nothing to say about, where that is possible."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def test_the_corpus_is_large() -> None:
+    assert len(EXPRESSIONS) + len(YAMLS) >= 300
+    assert len(set(EXPRESSIONS)) == len(EXPRESSIONS)
+
+
+@pytest.mark.parametrize("text", EXPRESSIONS, ids=lambda t: ascii(t)[:60])
+def test_a_hostile_condition_is_refused_with_its_place(text: str) -> None:
+    files = desk(swapped(RULE, {"when: pnl_ratio >= target": "when: " + quoted(text)}))
+    diagnostics = refused(files)
+    assert any(d.severity is Severity.ERROR for d in diagnostics)
+    assert placed(diagnostics, files)
+
+
+@pytest.mark.parametrize("text", YAMLS, ids=lambda t: ascii(t)[:40] + ascii(t)[-20:])
+def test_a_hostile_file_is_refused_with_its_place(text: str) -> None:
+    files = desk(text)
+    diagnostics = refused(files)
+    assert any(d.severity is Severity.ERROR and d.span.file == "rules/a.yaml" for d in diagnostics)
+    assert placed(diagnostics, files)
+
+
+def test_no_hostile_text_takes_much_memory() -> None:
+    worst = 0
+    for text in EXPRESSIONS:
+        worst = max(worst, peak(desk(swapped(RULE, {"when: pnl_ratio >= target": "when: " + quoted(text)}))))
+    for text in YAMLS:
+        worst = max(worst, peak(desk(text)))
+    assert worst < LIMIT_BYTES
+
+
+def peak(files: dict[str, str]) -> int:
+    tracemalloc.start()
+    try:
+        refused(files)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_file_cut_at_any_byte_is_refused_or_means_the_same() -> None:
+    whole = (ROOT / "rules/trailing_stop.yaml").read_bytes()
+    meaning = load_texts(desk(whole.decode())).rules[0].fingerprint
+    refusals = 0
+    for cut in range(len(whole)):
+        files = desk(whole[:cut].decode(errors="surrogateescape"))
+        try:
+            found = load_texts(files).rules[0].fingerprint
+        except ConfigError as error:
+            refusals += placed(error.diagnostics, files)
+        else:
+            # Examples are no part of the meaning; a file cut between two of them is whole.
+            assert found == meaning
+            refusals += 1
+    assert refusals == len(whole)
+
+
+def test_bytes_that_are_no_text_are_refused_with_their_line(tmp_path: Path) -> None:
+    for name, text in desk().items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    for junk in (b"\xff\xfe\x00", b"version: 1\nid: \xc3\x28\n", bytes(range(256)), b"\x00" * 100):
+        (tmp_path / "rules/a.yaml").write_bytes(junk)
+        with pytest.raises(ConfigError, match=r"rules/a\.yaml:\d+:\d+"):
+            load_desk(tmp_path)
+
+
+def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
+    for name, text in desk().items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    rule = tmp_path / "rules/a.yaml"
+    rule.unlink()
+    rule.mkdir()
+    assert any(d.span.file == "rules/a.yaml" for d in check_desk(tmp_path))
+    rule.rmdir()
+    rule.symlink_to(rule)
+    assert any(d.severity is Severity.ERROR for d in check_desk(tmp_path))
