@@ -1,0 +1,88 @@
+from decimal import Decimal
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.execution.fakes import CONDOR, NOON
+from v6.execution.plan import closing_limit, intent_id, plan_close, plan_open
+from v6.model.decision import Action, ActionKind, Decision, Urgency
+from v6.model.order import OrderIntent, Purpose
+from v6.model.position import Position
+from v6.model.quote import Quote
+from v6.rules import load_desk
+from v6.strategy import Proposal
+
+POSITION = Position("p1", "iron_condor", CONDOR, 3, Decimal("-9.5"), NOON)
+
+
+def quotes(*sides: tuple[float | None, float | None]) -> dict[int, Quote]:
+    return {n: Quote(n, NOON, bid, ask) for n, (bid, ask) in enumerate(sides, start=1)}
+
+
+WIDE = quotes((0.9, 1.1), (2.9, 3.1), (2.9, 3.1), (0.4, 0.6))
+"""Mid -4.50, natural for selling the structure (buying the shorts back) -4.90."""
+
+
+def decide(kind: ActionKind, urgency: Urgency = Urgency.NORMAL) -> Decision:
+    return Decision("s1:p1", "s1", NOON, "p1", "stop_loss", Action(kind, urgency), 1, 0, "b", "r")
+
+
+def test_a_close_walks_from_the_mid_to_the_far_side() -> None:
+    intent = plan_close(decide(ActionKind.CLOSE), POSITION, 3, WIDE, NOON, 1)
+    assert isinstance(intent, OrderIntent)
+    assert (intent.limit, intent.worst) == (Decimal("-4.50"), Decimal("-4.90"))
+    assert (intent.quantity, intent.purpose, intent.rolls) == (3, Purpose.CLOSE, False)
+
+
+def test_an_immediate_close_goes_two_ticks_beyond_the_far_side() -> None:
+    intent = plan_close(decide(ActionKind.CLOSE, Urgency.IMMEDIATE), POSITION, 3, WIDE, NOON, 1)
+    assert isinstance(intent, OrderIntent)
+    assert intent.worst == Decimal("-5.00")
+
+
+def test_a_close_never_pays_more_than_the_structure_can_cost() -> None:
+    crazy = quotes((0.0, 1.0), (60.0, 90.0), (0.1, 0.2), (0.0, 0.1))
+    intent = plan_close(decide(ActionKind.CLOSE, Urgency.IMMEDIATE), POSITION, 3, crazy, NOON, 1)
+    assert isinstance(intent, OrderIntent)
+    assert intent.worst == Decimal(-50)
+    assert intent.limit >= intent.worst
+
+
+def test_a_roll_is_a_close_that_owes_a_replacement() -> None:
+    intent = plan_close(decide(ActionKind.ROLL), POSITION, 3, WIDE, NOON, 1)
+    assert isinstance(intent, OrderIntent)
+    assert intent.rolls
+
+
+@pytest.mark.parametrize("hole", [(None, 3.1), (2.9, None), (3.2, 3.1)])
+def test_a_leg_without_a_market_gives_a_reason_and_no_price(hole: tuple[float | None, float | None]) -> None:
+    broken = quotes((0.9, 1.1), hole, (2.9, 3.1), (0.4, 0.6))
+    assert isinstance(plan_close(decide(ActionKind.CLOSE), POSITION, 3, broken, NOON, 1), str)
+
+
+def test_what_does_not_close_is_not_planned_as_a_close() -> None:
+    with pytest.raises(ValueError, match="does not close"):
+        plan_close(decide(ActionKind.HALT_OPENS), POSITION, 3, WIDE, NOON, 1)
+
+
+def test_a_resting_close_would_fill_at_the_far_side() -> None:
+    intent = plan_close(decide(ActionKind.CLOSE), POSITION, 3, WIDE, NOON, 1)
+    assert isinstance(intent, OrderIntent)
+    wider = quotes((0.8, 1.1), (2.9, 3.3), (2.9, 3.1), (0.4, 0.6))
+    assert closing_limit(intent, wider) == Decimal("-5.20")
+    assert closing_limit(intent, {}) is None
+
+
+def test_an_open_is_identified_by_its_cause() -> None:
+    template = load_desk(ROOT).strategies[0]
+    proposal = Proposal(CONDOR, 2, -9.58, -9.2)
+    first = plan_open(template, proposal, "s1", NOON, None)
+    assert (first.limit, first.worst) == (Decimal("-9.60"), Decimal("-9.20"))
+    assert plan_open(template, proposal, "s1", NOON, None) == first
+    assert plan_open(template, proposal, "s2", NOON, None).intent_id != first.intent_id
+    assert plan_open(template, proposal, "s1", NOON, "old").intent_id != first.intent_id
+
+
+def test_identities_do_not_run_into_each_other() -> None:
+    assert intent_id("ab", "c") != intent_id("a", "bc")
+    assert len(f"v6-{intent_id('x')}") <= 32, "IB's orderRef"

@@ -1,0 +1,135 @@
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.execution.fakes import NOON, option
+from v6.model.contract import Right, Side
+from v6.model.position import StructureKind
+from v6.model.quote import Greeks, Quote
+from v6.rules import load_desk
+from v6.strategy import (
+    Offer,
+    Proposal,
+    Refused,
+    build,
+    candidate_strikes,
+    choose_expiry,
+    net_mid,
+    net_natural,
+    sides,
+)
+
+TEMPLATE = load_desk(ROOT).strategies[0]
+TODAY = date(2014, 1, 7)
+
+
+def offer(con_id: int, strike: int, right: Right, bid: float | None, ask: float | None, delta: float) -> Offer:
+    greeks = Greeks(delta, 0.002, -0.2, 1.5, 0.15)
+    return Offer(option(con_id, strike, right), Quote(con_id, NOON, bid, ask, greeks=greeks))
+
+
+CHAIN = (
+    offer(1, 1650, Right.PUT, 1.9, 2.1, -0.05),
+    offer(2, 1700, Right.PUT, 6.8, 7.2, -0.15),
+    offer(5, 1675, Right.PUT, 4.0, 4.2, -0.09),
+    offer(6, 1725, Right.PUT, 11.0, 11.4, -0.24),
+    offer(3, 1900, Right.CALL, 5.8, 6.2, 0.17),
+    offer(4, 1950, Right.CALL, 1.4, 1.6, 0.05),
+    offer(7, 1925, Right.CALL, 3.0, 3.2, 0.10),
+)
+
+
+def test_the_condor_is_built_at_the_wanted_deltas_and_width() -> None:
+    found = build(TEMPLATE, CHAIN, 1_000_000.0)
+    assert isinstance(found, Proposal)
+    assert [(leg.contract.con_id, leg.ratio) for leg in found.structure.legs] == [(1, 1), (2, -1), (3, -1), (4, 1)]
+    assert found.mid == pytest.approx(-9.5)
+    assert found.natural == pytest.approx(-8.9)
+
+
+def test_the_size_risks_no_more_than_the_template_allows() -> None:
+    found = build(TEMPLATE, CHAIN, 1_000_000.0)
+    assert isinstance(found, Proposal)
+    per_unit = (50 - 8.9) * 100
+    assert found.quantity == min(int(TEMPLATE.size.risk_ratio * 1_000_000 / per_unit), TEMPLATE.size.max_contracts)
+    poor = build(TEMPLATE, CHAIN, 10_000.0)
+    assert isinstance(poor, Refused)
+    assert "risks" in poor.reasons[0]
+
+
+def test_an_unknown_account_value_is_no_size() -> None:
+    assert isinstance(build(TEMPLATE, CHAIN, None), Refused)
+
+
+@pytest.mark.parametrize("con_id", [1, 4])
+def test_a_wing_without_an_offer_is_a_reason(con_id: int) -> None:
+    # Without its own wing a short strike cannot be chosen, and the next one misses the delta.
+    found = build(TEMPLATE, [o for o in CHAIN if o.contract.con_id != con_id], 1_000_000.0)
+    assert isinstance(found, Refused)
+
+
+def test_a_leg_without_a_bid_is_a_reason() -> None:
+    holed = [replace(o, quote=replace(o.quote, bid=None)) if o.contract.con_id == 2 else o for o in CHAIN]
+    found = build(TEMPLATE, holed, 1_000_000.0)
+    assert isinstance(found, Refused)
+    assert "two-sided" in found.reasons[0]
+
+
+def test_a_strike_without_a_delta_is_never_guessed() -> None:
+    blind = [replace(o, quote=replace(o.quote, greeks=None)) for o in CHAIN]
+    found = build(TEMPLATE, blind, 1_000_000.0)
+    assert isinstance(found, Refused)
+    assert len(found.reasons) == 2
+
+
+def test_a_thin_credit_is_refused() -> None:
+    thin = [replace(o, quote=replace(o.quote, bid=1.0, ask=1.1)) for o in CHAIN]
+    found = build(TEMPLATE, thin, 1_000_000.0)
+    assert isinstance(found, Refused)
+
+
+def test_a_structure_that_cannot_be_built_says_so() -> None:
+    found = build(replace(TEMPLATE, structure=StructureKind.CUSTOM), CHAIN, 1_000_000.0)
+    assert isinstance(found, Refused)
+    assert sides(StructureKind.CUSTOM) == ()
+
+
+def test_a_vertical_has_one_side() -> None:
+    found = build(replace(TEMPLATE, structure=StructureKind.BULL_PUT_SPREAD), CHAIN, 1_000_000.0)
+    assert isinstance(found, Proposal)
+    assert [leg.contract.con_id for leg in found.structure.legs] == [1, 2]
+
+
+def test_the_expiry_is_the_nearest_to_the_target_in_the_window() -> None:
+    days = [date(2014, 2, 7), date(2014, 2, 14), date(2014, 2, 21), date(2014, 2, 28), date(2014, 3, 21)]
+    assert choose_expiry(TEMPLATE, days, TODAY) == date(2014, 2, 21)
+    assert choose_expiry(TEMPLATE, [date(2014, 1, 10), date(2014, 6, 20)], TODAY) is None
+
+
+def test_candidates_have_a_wing_and_lie_out_of_the_money() -> None:
+    listed = [float(s) for s in range(1300, 2200, 5)]
+    for right, beyond in ((Right.PUT, False), (Right.CALL, True)):
+        found = candidate_strikes(TEMPLATE, right, 1830.0, 0.14, 45, listed)
+        assert 4 <= len(found) <= 20
+        assert all((strike > 1830) is beyond for strike in found)
+        sign = 1 if beyond else -1
+        assert all(strike + sign * TEMPLATE.strikes.width in listed for strike in found)
+
+
+def test_net_prices_take_each_leg_at_its_side() -> None:
+    found = build(TEMPLATE, CHAIN, 1_000_000.0)
+    assert isinstance(found, Proposal)
+    quotes = {o.contract.con_id: o.quote for o in CHAIN}
+    assert net_mid(found.structure, quotes) == pytest.approx(-9.5)
+    assert net_natural(found.structure, quotes, Side.BUY) == pytest.approx(-8.9)
+    assert net_natural(found.structure, quotes, Side.SELL) == pytest.approx(-10.1)
+    assert net_mid(found.structure, {}) is None
+
+
+def test_extremes_of_a_condor_are_its_width_and_nothing() -> None:
+    found = build(TEMPLATE, CHAIN, 1_000_000.0)
+    assert isinstance(found, Proposal)
+    assert found.structure.extremes() == (Decimal(-50), Decimal(0))
