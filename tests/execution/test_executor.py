@@ -212,6 +212,16 @@ def test_a_partly_filled_exit_leaves_the_rest_held() -> None:
     assert station.ledger.expected_contracts() == {1: 1, 2: -1, 3: -1, 4: 1}
 
 
+def test_fills_of_a_working_order_count_as_held_before_it_ends() -> None:
+    async def story(station: Station) -> None:
+        intent = open_intent()
+        station.submit(intent)
+        station.broker.say(report(intent, BrokerStatus.WORKING), *fills(intent, 1))
+        assert station.ledger.expected_contracts() == {1: 1, 2: -1, 3: -1, 4: 1}
+
+    play(story)
+
+
 def test_a_correction_replaces_the_execution_it_corrects() -> None:
     async def story(station: Station) -> None:
         intent = open_intent(quantity=1)

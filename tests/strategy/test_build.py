@@ -60,6 +60,12 @@ def test_the_size_risks_no_more_than_the_template_allows() -> None:
     assert "risks" in poor.reasons[0]
 
 
+def test_the_size_is_taken_from_the_far_side_and_not_from_the_mid() -> None:
+    # At the mid one unit would risk 4,050, at the far side it risks 4,110.
+    found = build(TEMPLATE, CHAIN, 4_080 / TEMPLATE.size.risk_ratio)
+    assert isinstance(found, Refused)
+
+
 def test_an_unknown_account_value_is_no_size() -> None:
     assert isinstance(build(TEMPLATE, CHAIN, None), Refused)
 

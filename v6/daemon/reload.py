@@ -6,8 +6,9 @@ under way, and it loads, checks, passes its examples and decides on the latest s
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -70,9 +71,9 @@ class Reloader:
         hint = self._stamp()
         if hint == self._hint and self._pending is None:
             return None
-        self._hint = hint
         if (self.root / ".git" / "index.lock").exists():
             return None
+        self._hint = hint
         try:
             texts = read_texts(self.root)
         except ConfigError as error:
@@ -105,18 +106,24 @@ class Reloader:
         self._refused = found
         return Refusal(found)
 
-    def _stamp(self) -> object:
+    def _stamp(self) -> tuple[tuple[str, int, int, int], ...]:
         """Return a value that changes when a file may have: a hint, content decides."""
-        stamps = []
-        for folder in ("rules", "strategies"):
-            for path in sorted((self.root / folder).rglob("*.yaml")):
-                try:
-                    status = path.stat()
-                except OSError:
-                    stamps.append((str(path), 0, 0, 0))
-                    continue
-                stamps.append((str(path), status.st_mtime_ns, status.st_size, status.st_ino))
-        return tuple(stamps)
+        return tuple(stamp for folder in ("rules", "strategies") for stamp in sorted(_stamps(self.root / folder)))
+
+
+def _stamps(folder: Path) -> Iterator[tuple[str, int, int, int]]:
+    """Yield (path, mtime, size, inode) of the YAML files below; asked each cycle, so one system call a file."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _stamps(Path(entry.path))
+                elif entry.name.endswith(".yaml"):
+                    status = entry.stat()
+                    yield entry.path, status.st_mtime_ns, status.st_size, status.st_ino
+    except OSError:
+        # Vanished or unreadable between two calls: a stamp of its own, so that the change is looked into.
+        yield str(folder), 0, 0, 0
 
 
 def revision(root: Path) -> str:

@@ -36,12 +36,10 @@ def to_tick(price: Decimal, side: Side, *, concede: bool, tick: Decimal = COMBO_
 
 
 def steps(limit: Decimal, worst: Decimal, side: Side, urgency: Urgency) -> list[Decimal]:
-    """Return the limits of a walk in order, repeats left out; the last is `worst` unless the policy stops short."""
+    """Return the limits of a walk in order, repeats left out; both ends lie on the grid."""
     prices: list[Decimal] = []
     for share in POLICIES[urgency].shares:
         price = to_tick(limit + (worst - limit) * share, side, concede=False)
-        if share == 1:
-            price = worst
         if not prices or price != prices[-1]:
             prices.append(price)
     return prices

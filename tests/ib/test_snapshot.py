@@ -1,0 +1,143 @@
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from tests.execution.fakes import CONDOR, NOON
+from v6.ib.context import Context
+from v6.ib.snapshot import Inputs, Session, build
+from v6.model.position import Position, Structure, StructureKind
+from v6.model.quote import Greeks, Quote
+
+POSITION = Position("p1", "iron_condor", CONDOR, 2, Decimal("-9.5"), NOON - timedelta(days=3), Decimal("10"))
+SPOT = 1800.0
+
+
+def leg(con_id: int, bid: float, ask: float, delta: float, iv: float) -> Quote:
+    return Quote(con_id, NOON, bid, ask, greeks=Greeks(delta, 0.001 * con_id, -0.1 * con_id, con_id, iv))
+
+
+QUOTES = {
+    1: leg(1, 0.9, 1.1, -0.03, 0.20),
+    2: leg(2, 2.9, 3.1, -0.10, 0.16),
+    3: leg(3, 2.8, 3.2, 0.12, 0.10),
+    4: leg(4, 0.4, 0.6, 0.02, 0.11),
+}
+
+
+def inputs(**changed: object) -> Inputs:
+    whole = Inputs(
+        at=NOON,
+        cycle=7,
+        session=Session(date(2014, 1, 7), 150.0, 240.0),
+        positions=[POSITION],
+        commissions={"p1": Decimal(10)},
+        quotes=QUOTES,
+        unrealized={n: (50.0 * n, NOON) for n in (1, 2, 3, 4)},
+        underlying=Quote(90, NOON, last=SPOT, close=1790.0),
+        vix=Quote(91, NOON, last=14.0, close=13.5),
+        net_liq=(250_000.0, NOON),
+        margin=(10_000.0, NOON),
+        context=Context(previous_net_liq=255_000.0, peak_net_liq=260_000.0),
+    )
+    return replace(whole, **changed)  # type: ignore[arg-type]
+
+
+def test_every_figure_of_a_condor_by_hand() -> None:
+    row = build(inputs()).row("p1")
+    expected = {
+        "structure": "iron_condor",
+        "legs": 4.0,
+        "quantity": 2.0,
+        "dte": 45.0,
+        "days_held": 3.0,
+        "credit": 9.5,
+        "max_profit": 9.5 * 200,
+        "max_loss": 40.5 * 200,
+        "mark": 1.0 - 3.0 - 3.0 + 0.5,
+        "spread": 0.2 + 0.2 + 0.4 + 0.2,
+        "pnl": (-4.5 + 9.5) * 200 - 10,
+        "pnl_ratio": 990 / 1900,
+        "broker_pnl_ratio": 500 / 1900,
+        "delta": -0.03 + 0.10 - 0.12 + 0.02,
+        "gamma_1pct": (0.001 - 0.002 - 0.003 + 0.004) * 18,
+        "theta": -0.1 + 0.2 + 0.3 - 0.4,
+        "vega": 1 - 2 - 3 + 4,
+        "iv": 0.13,
+        "short_delta": 0.12,
+        "short_distance": (1800 - 1700) / 1800,
+    }
+    for name, value in expected.items():
+        assert row[name] == (pytest.approx(value, abs=1e-9) if isinstance(value, float) else value), name
+
+
+def test_the_portfolio_and_market_by_hand() -> None:
+    row = build(inputs()).rows[0]
+    assert row.key == ""
+    assert row["underlying_change_1d"] == pytest.approx(1800 / 1790 - 1)
+    assert row["vix_change_1d"] == pytest.approx(0.5)
+    assert row["day_pnl_ratio"] == pytest.approx(250 / 255 - 1)
+    assert row["drawdown"] == pytest.approx(1 - 250 / 260)
+    assert row["max_loss_ratio"] == pytest.approx(8100 / 250_000)
+    assert row["margin_ratio"] == pytest.approx(0.04)
+    assert row["open_positions"] == 1.0
+    assert row["portfolio_delta_ratio"] == pytest.approx(-0.03 * 200 * SPOT / 250_000)
+    assert row["minutes_to_close"] == 240.0
+    assert row["pnl_ratio"] is None, "the portfolio has no position's figures"
+
+
+def test_a_missing_leg_makes_the_sums_missing_and_leaves_the_facts() -> None:
+    row = build(inputs(quotes={n: q for n, q in QUOTES.items() if n != 3})).row("p1")
+    for name in ("mark", "spread", "pnl", "pnl_ratio", "delta", "gamma_1pct", "theta", "vega", "iv", "short_delta"):
+        assert row[name] is None, name
+    assert (row["dte"], row["credit"], row["max_loss"]) == (45.0, 9.5, 8100.0)
+    assert row["broker_pnl_ratio"] == pytest.approx(500 / 1900), "the broker's own figure is the fallback"
+
+
+def test_one_leg_without_greeks_makes_the_portfolios_delta_missing() -> None:
+    blind = {**QUOTES, 2: replace(QUOTES[2], greeks=None)}
+    snapshot = build(inputs(quotes=blind))
+    assert snapshot.rows[0]["portfolio_delta_ratio"] is None
+    assert snapshot.row("p1")["delta"] is None
+    assert snapshot.row("p1")["mark"] is not None
+
+
+def test_old_quotes_are_missing() -> None:
+    old = {n: replace(q, at=NOON - timedelta(seconds=301)) for n, q in QUOTES.items()}
+    row = build(inputs(quotes=old, vix=Quote(91, NOON - timedelta(seconds=301), last=14.0))).row("p1")
+    assert (row["mark"], row["delta"], row["vix"]) == (None, None, None)
+
+
+def test_a_leg_in_two_positions_leaves_the_brokers_profit_to_neither() -> None:
+    other = replace(POSITION, position_id="p2")
+    snapshot = build(inputs(positions=[POSITION, other]))
+    assert snapshot.row("p1")["broker_pnl_ratio"] is None
+    assert snapshot.row("p2")["broker_pnl_ratio"] is None
+    assert snapshot.rows[0]["open_positions"] == 2.0
+
+
+def test_without_an_account_value_the_ratios_are_missing() -> None:
+    row = build(inputs(net_liq=None)).rows[0]
+    for name in ("net_liq", "day_pnl_ratio", "drawdown", "max_loss_ratio", "margin_ratio", "portfolio_delta_ratio"):
+        assert row[name] is None, name
+    assert row["open_positions"] == 1.0
+
+
+def test_the_first_day_has_no_loss_yet() -> None:
+    row = build(inputs(context=Context())).rows[0]
+    assert (row["day_pnl_ratio"], row["drawdown"]) == (0.0, 0.0)
+
+
+def test_a_debit_is_measured_against_what_was_paid() -> None:
+    debit = Structure(StructureKind.BULL_CALL_SPREAD, "SPX", (CONDOR.legs[3], CONDOR.legs[2]))
+    flipped = replace(debit, legs=tuple(replace(leg, ratio=-leg.ratio) for leg in debit.legs))
+    position = replace(POSITION, structure=flipped, entry_price=Decimal("2.0"), quantity=1)
+    row = build(inputs(positions=[position], commissions={})).row("p1")
+    assert row["credit"] == 0.0
+    assert row["pnl_ratio"] == pytest.approx(((3.0 - 0.5 - 2.0) * 100 - 10) / 200)
+
+
+def test_rows_come_in_order_of_position_id() -> None:
+    others = [replace(POSITION, position_id=key) for key in ("z", "a", "m")]
+    assert [row.key for row in build(inputs(positions=others)).rows] == ["", "a", "m", "z"]
