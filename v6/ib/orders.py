@@ -67,7 +67,9 @@ class IbBroker:
 
     async def evidence(self) -> list[BrokerEvent]:
         ib = self._link.ib
-        fills = await self._link.ask(ib.reqExecutionsAsync(), "executions")
+        await self._link.ask(ib.reqExecutionsAsync(), "executions")
+        # Commission reports are merged into the first object of an execution; a repeated answer is a new one without.
+        fills = ib.fills()
         live = await self._link.ask(ib.reqAllOpenOrdersAsync(), "open orders")
         done = await self._link.ask(ib.reqCompletedOrdersAsync(False), "completed orders")
         events: list[BrokerEvent] = [f for f in map(convert.fill_of, fills) if f is not None and f.order_ref]
