@@ -43,6 +43,17 @@ def test_no_sentinel_gets_through(
         assert greeks.theta != -2
 
 
+def greeks(**changed: float) -> ib_async.OptionComputation:
+    known = {"impliedVol": 0.2, "delta": -0.1, "gamma": 0.001, "vega": 1.0, "theta": -0.3} | changed
+    return ib_async.OptionComputation(0, optPrice=1.0, pvDividend=0.0, undPrice=100.0, **known)
+
+
+def test_greeks_are_whole_or_missing() -> None:
+    assert convert.quote_of(ticker(modelGreeks=greeks()), 1, NOW).greeks is not None
+    for hole in ({"theta": -2.0}, {"vega": -2.0}, {"delta": UNSET}, {"gamma": math.nan}, {"impliedVol": -1.0}):
+        assert convert.quote_of(ticker(modelGreeks=greeks(**hole)), 1, NOW).greeks is None, hole
+
+
 def test_nothing_known_is_nothing_and_not_zero() -> None:
     quote = convert.quote_of(ticker(), 1, NOW)
     assert (quote.bid, quote.ask, quote.last, quote.close, quote.greeks, quote.mid) == (None,) * 6

@@ -83,6 +83,36 @@ def test_lines_are_opened_and_closed_exactly_as_wanted() -> None:
     play(story)
 
 
+def test_a_closed_line_is_closed_at_the_gateway_too() -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+        desk.feed.stream([LONG_PUT, SHORT_PUT])
+        await asyncio.sleep(1)
+        desk.feed.stream([])
+        await asyncio.sleep(1)
+        asked = stage.market.calls
+        await asyncio.sleep(60)
+        assert stage.market.calls == asked, "the gateway prices only what somebody watches"
+
+    play(story)
+
+
+def test_no_order_is_queued_behind_other_requests() -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+        await asyncio.sleep(5)
+        for _ in range(100):
+            desk.link.ib.client.reqCurrentTime()
+        assert not desk.broker.healthy()
+        with pytest.raises(BrokerError, match="queue"):
+            desk.broker.place(ticket("v6-a", 1, "-2.20"))
+        await asyncio.sleep(5)
+        assert desk.broker.healthy()
+        assert stage.gateway.order_refs_placed == {}
+
+    play(story)
+
+
 def test_a_snapshot_quote_is_fresh_and_leaves_no_line() -> None:
     async def story(stage: Stage) -> None:
         desk = await stage.connected()

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
+import structlog
+
+from v6.errors import BrokerError
 from v6.execution.ledger import Ledger
 from v6.ib.context import Context, begin_session, observe
 from v6.ib.feed import Feed
@@ -14,6 +17,8 @@ from v6.ib.snapshot import Inputs, Session, build, price_of
 from v6.model.contract import Contract, SecType
 from v6.model.quote import Quote
 from v6.model.snapshot import Snapshot
+
+log = structlog.get_logger("v6.daemon")
 
 SETTLE_S = 3.0
 """How long a snapshot waits for the first ticks of lines that were just opened."""
@@ -38,7 +43,7 @@ class Watch:
     async def snapshot(self, at: datetime, cycle: int, session: Session) -> Snapshot:
         """Return what is known now; raises BrokerError when the broker does not answer."""
         if self.context.session != session.day:
-            self.context = begin_session(self.context, session.day, await self._feed.vix_closes())
+            self.context = begin_session(self.context, session.day, await self._vix_closes())
         await self._stream()
         net_liq = self._feed.account_value("NetLiquidation")
         underlying, vix = self._quote(self._underlying), self._quote(self._vix)
@@ -68,6 +73,14 @@ class Watch:
         """Return the underlying's close of the session before, None until it is known."""
         quote = self._quote(self._underlying)
         return None if quote is None else quote.close
+
+    async def _vix_closes(self) -> list[float]:
+        """Return the closes, none if the broker has no history to give: ranks are then missing for the session."""
+        try:
+            return await self._feed.vix_closes()
+        except BrokerError as error:
+            log.warning("vix-history-missing", error=str(error))
+            return []
 
     async def _stream(self) -> None:
         if self._underlying is None or self._vix is None:
