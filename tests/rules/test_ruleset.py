@@ -82,6 +82,23 @@ def test_a_missing_input_is_unknown_not_false() -> None:
     assert run(compiled(RULE), [(0, LOST)])[0] == [(None, 0, 1)]
 
 
+def test_a_division_by_zero_is_unknown_though_no_input_is_missing() -> None:
+    rule = swapped(RULE, {"when: pnl_ratio >= target": "when: pnl_ratio * delta / delta >= target or dte < 0.5"})
+    rule = swapped(rule, {"{pnl_ratio: 0.6}": "{pnl_ratio: 0.6, delta: 1, dte: 9}"})
+    rule = swapped(rule, {"{pnl_ratio: 0.4}": "{pnl_ratio: 0.4, delta: 1, dte: 9}"})
+    found, _ = run(compiled(rule), [(0, {"pnl_ratio": 0.6, "delta": 0.0, "dte": 9.0})])
+    assert found == [(None, 0, 1)]
+
+
+def test_a_rule_that_waits_is_let_go_when_its_input_is_back() -> None:
+    rows: list[tuple[int, Given]] = [
+        (0, {"pnl_ratio": None, "broker_pnl_ratio": None}),
+        (9, {"pnl_ratio": 0.1, "broker_pnl_ratio": 0.1}),
+        (12, {"pnl_ratio": None, "broker_pnl_ratio": None}),
+    ]
+    assert fired(compiled(ESCALATE), rows) == [False, False, False]
+
+
 def test_for_needs_the_condition_to_hold_that_long() -> None:
     assert fired(compiled(FOR), [(0, UP), (5, UP), (10, UP), (15, UP)]) == [False, False, True, True]
 

@@ -7,7 +7,7 @@ mask and the new state.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias, assert_never, cast
 
@@ -201,9 +201,15 @@ class _Generator:
         for _, rule in self.rules:
             for track in rule.live_tracks:
                 self._fold(rule, track)
+        folds, self.lines = self.lines, []
         for bit, rule in self.rules:
             self._rule(bit, rule)
-        text = "\n    ".join(["def step(v, s, now, restart):", *self._head(), *self.lines, self._tail()])
+        early = self._reads([(*(t.expr for t in rule.live_tracks), rule.when) for _, rule in self.rules])
+        late = {n: None for n in self._reads([rule.expressions for _, rule in self.rules]) if n not in early}
+        body = (*self._load(early), *self._state(), *folds, *self._fast(), *self._load(late))
+        text = "\n    ".join(
+            ["def step(v, s, now, restart):", *body, "fired = unknown = 0", *self.lines, self._tail(frozenset())]
+        )
         namespace: dict[str, object] = {"__builtins__": {"abs": abs, "min": min, "max": max}, **_EXACT}
         # The text holds only our own names, and constants and words that passed the parser's whitelist.
         exec(compile(text, "<rules>", "exec"), namespace)
@@ -212,18 +218,49 @@ class _Generator:
     def _slot(self, name: str) -> str:
         return self.slots.setdefault(name, f"s{len(self.slots)}")
 
-    def _head(self) -> list[str]:
-        read: dict[str, None] = {}
-        for _, rule in self.rules:
-            for expr in rule.expressions:
-                read |= dict.fromkeys(field.name for field in fields_of(expr))
-        head = [f"f{INDEX[name]} = v[{INDEX[name]}]" for name in read]
-        if self.slots:
-            head.append(f"{', '.join(self.slots.values())}, = s")
-        return [*head, "fired = unknown = 0"]
+    @staticmethod
+    def _reads(groups: Iterable[Iterable[Expr]]) -> dict[str, None]:
+        return {field.name: None for group in groups for expr in group for field in fields_of(expr)}
 
-    def _tail(self) -> str:
-        return f"return fired, unknown, ({''.join(f'{slot}, ' for slot in self.slots.values())})"
+    @staticmethod
+    def _load(names: Iterable[str]) -> list[str]:
+        return [f"f{INDEX[name]} = v[{INDEX[name]}]" for name in names]
+
+    def _state(self) -> list[str]:
+        return [f"{', '.join(self.slots.values())}, = s"] if self.slots else []
+
+    def _tail(self, cleared: frozenset[str], unknown: str = "unknown") -> str:
+        slots = ("None" if slot in cleared else slot for slot in self.slots.values())
+        return f"return fired, {unknown}, ({''.join(f'{slot}, ' for slot in slots)})"
+
+    def _fast(self) -> list[str]:
+        """Return the way of a row on which nothing is missing: every verdict is known, so no rule waits for inputs."""
+        if any(can_be_missing(rule.when, _all_present) for _, rule in self.rules):
+            return []
+        known: dict[str, None] = {}
+        lines = ["    fired = 0"]
+        cleared = set()
+        for bit, rule in self.rules:
+            tracks = {track_meaning(t): self.slots[track_slot(rule, t)] for t in rule.live_tracks}
+            symbols: tuple[Symbol, ...] = (*fields_of(rule.when), *tracks_of(rule.when))
+            known |= {_variable(symbol, tracks): None for symbol in symbols}
+            lines += [f"    {line}" for line in self._fast_rule(bit, rule, tracks)]
+            if rule.on_missing is OnMissing.ESCALATE:
+                cleared.add(self._slot(f"{rule.id}/missing"))
+        guards = " and ".join(["not restart", *(f"{name} is not None" for name in known)])
+        return [f"if {guards}:", *lines, "    " + self._tail(frozenset(cleared), "0")]
+
+    def _fast_rule(self, bit: int, rule: Rule, tracks: dict[str, str]) -> list[str]:
+        condition = _Lowering(tracks, _all_present).text(rule.when)
+        if not rule.for_s:
+            return [f"if {condition}: fired |= {1 << bit}"]
+        since = self._slot(f"{rule.id}/since")
+        return [
+            f"if {condition}:",
+            f"    if {since} is None: {since} = now",
+            f"    if now - {since} >= {rule.for_s * 1_000_000}: fired |= {1 << bit}",
+            f"else: {since} = None",
+        ]
 
     def _fold(self, rule: Rule, track: Track) -> None:
         """Rules share no state: two rules with the same fold keep one each, as each is forgotten with its rule."""
