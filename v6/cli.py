@@ -68,9 +68,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 @app.command()
 def demo(
-    days: Annotated[
-        int | None, typer.Option(min=1, help="Sessions to trade; default 250 headless, else 60.")
-    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Sessions to trade; default 250 headless, else 60.")] = None,
     headless: Annotated[
         bool, typer.Option("--headless", help="Virtual time: as fast as it goes, then a report.")
     ] = False,
@@ -117,17 +115,13 @@ def init(folder: Annotated[Path, typer.Argument(help="New or empty folder.")]) -
 
 @app.command()
 def check(
-    paths: Annotated[
-        list[Path] | None, typer.Argument(help="Desk folder, or rules/ and strategies/ in it.")
-    ] = None,
+    paths: Annotated[list[Path] | None, typer.Argument(help="Desk folder, or rules/ and strategies/ in it.")] = None,
     as_json: JsonOption = False,
     form: Annotated[CheckFormat, typer.Option("--format", help="How findings are written.")] = CheckFormat.TEXT,
 ) -> None:
     """Check schema, types, units, lint and examples of a desk: file:line:col: code: message."""
-    from v6.rules import check_desk
-
     root, wanted = _desk_of_paths(paths or [])
-    found = [d for d in check_desk(root) if not wanted or d.span.file.startswith(wanted)]
+    found = [d for d in _findings(root) if not wanted or d.span.file.startswith(wanted)]
     errors = [d for d in found if d.severity is Severity.ERROR]
     if as_json:
         _print_json({"diagnostics": [_diagnostic_fields(d) for d in found], "errors": len(errors)})
@@ -137,6 +131,18 @@ def check(
         err.print(f"{len(errors)} errors, {len(found) - len(errors)} warnings", highlight=False)
     if errors:
         raise typer.Exit(1)
+
+
+def _findings(root: Path) -> list[Diagnostic]:
+    """Return what the checks find, and what the lint finds in a desk that passes them."""
+    from v6.rules import check_desk, load_desk
+
+    found = check_desk(root)
+    if any(d.severity is Severity.ERROR for d in found):
+        return found
+    from v6.lint import lint
+
+    return sorted([*found, *lint(load_desk(root))], key=lambda d: (d.span, d.message))
 
 
 @app.command()
