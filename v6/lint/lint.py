@@ -10,7 +10,7 @@ from v6.lang.desk import Desk, StrategyTemplate
 from v6.lint.inputs import Inputs, stuck
 from v6.lint.missing import blind, unprotected
 from v6.lint.parts import dead, forestalled, settled
-from v6.lint.reach import contradiction, hides, never, shadowed
+from v6.lint.reach import Shadow, contradiction, hides, never, shadowed
 from v6.lint.scene import Scene, finding
 from v6.lint.smells import account_fields, repeats, timers, unit_smells, vacuous_params
 from v6.lint.trail import inverted
@@ -26,22 +26,21 @@ def lint(desk: Desk, inputs: Inputs = NOTHING_KNOWN) -> list[Diagnostic]:
     """
     scene = Scene.of(desk)
     found: list[Diagnostic] = []
-    buried: set[str] = set()
+    shadows: dict[str, Shadow] = {}
     for judged in scene.judged:
         hopeless = list(never(scene, judged))
         found += hopeless
-        below = None if hopeless else shadowed(scene, judged)
-        if below is not None:
-            found.append(below)
-        if hopeless or below is not None:
-            buried.add(judged.rule.id)
-        found += _conditions(scene, judged, whole=bool(hopeless))
-        if judged.rule.id not in buried:
+        shadow = None if hopeless else shadowed(scene, judged)
+        if shadow is not None:
+            shadows[judged.rule.id] = shadow
+            found.append(shadow.diagnostic)
+        elif not hopeless:
             found += forestalled(scene, judged)
+        found += _conditions(scene, judged, whole=bool(hopeless))
         found += _rule(scene, judged, inputs)
     for judged in scene.judged:
-        if judged.rule.id not in buried:
-            found += hides(scene, judged, frozenset(buried))
+        if judged.rule.id not in shadows:
+            found += hides(scene, judged, shadows)
     for strategy in desk.strategies:
         found += _entry(scene, strategy)
     return sorted(dict.fromkeys(found), key=lambda d: (d.span, d.code, d.message))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from v6.errors import Diagnostic
 from v6.lang.ast import And, Expr
@@ -29,7 +30,7 @@ def never(scene: Scene, judged: Judged) -> Iterator[Diagnostic]:
         message = f"{reason}, so {rest}"
         yield finding(rule.when.span, "unreachable", message, "correct it or remove the rule", error=rule.protective)
     elif prover.impossible(negate(judged.when.true)):
-        message = f"`{show(rule.when)}` is true on every row, so the rule fires for every position in every cycle"
+        message = f"`{show(rule.when)}` is true on every row, so the rule fires in every cycle"
         yield finding(rule.when.span, "always-fires", message, "compare with a value between the extremes", error=True)
 
 
@@ -45,8 +46,16 @@ def contradiction(scene: Scene, condition: Expr) -> str | None:
     return f"{quoted(clashing)} are never true together"
 
 
-def shadowed(scene: Scene, judged: Judged) -> Diagnostic | None:
-    """Return `shadowed` for a rule that can fire, but never when no rule above it does."""
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """A rule that never decides, and the ids of the rules of which always one decides before it."""
+
+    by: frozenset[str]
+    diagnostic: Diagnostic
+
+
+def shadowed(scene: Scene, judged: Judged) -> Shadow | None:
+    """Return the `shadowed` finding of a rule that can fire, but never when no rule above it does."""
     rule, above = judged.rule, scene.above(judged.rule)
     if scene.prover.impossible(judged.on_true) and scene.prover.impossible(judged.on_unknown):
         return None
@@ -69,7 +78,7 @@ def shadowed(scene: Scene, judged: Judged) -> Diagnostic | None:
     message = f"`{rule.id}` never decides{excuse}: whenever it fires, {names} fires first, e.g. {example}: {first}"
     worse = any(weaker(a.rule.then, rule.then) for a in by)
     hint = f"give `{rule.id}` a lower priority number than {min(a.rule.priority for a in by)}, or narrow the other"
-    return finding(rule.when.span, "shadowed", message, hint, error=worse)
+    return Shadow(cover, finding(rule.when.span, "shadowed", message, hint, error=worse))
 
 
 def _first(scene: Scene, judged: Judged, by: list[Judged]) -> tuple[str, str | None]:
@@ -127,15 +136,19 @@ def _waits_no_longer(scene: Scene, judged: Judged, other: Judged) -> bool:
     return scene.prover.impossible(judged.verdict.unknown, negate(other.verdict.unknown))
 
 
-def hides(scene: Scene, judged: Judged, dead: frozenset[str]) -> Iterator[Diagnostic]:
-    """Yield `hides-close` where a rule that does not close wins over rules below that would; `dead` never decide."""
+def hides(scene: Scene, judged: Judged, shadows: Mapping[str, Shadow]) -> Iterator[Diagnostic]:
+    """Yield `hides-close` where a rule that does not close wins over rules below that would.
+
+    Those it shadows altogether, by their ids in `shadows`, are left to that finding.
+    """
     rule = judged.rule
     if rule.then.kind is ActionKind.CLOSE or not stands_in_the_way(rule):
         return
     hidden: list[Rule] = []
     shown = ""
     for lower in scene.below(rule):
-        if lower.rule.id in dead or not _missed(rule, lower.rule):
+        shadow = shadows.get(lower.rule.id)
+        if not _missed(rule, lower.rule) or (shadow is not None and rule.id in shadow.by):
             continue
         example = _both(scene, judged, lower)
         if example is not None:
@@ -148,11 +161,11 @@ def hides(scene: Scene, judged: Judged, dead: frozenset[str]) -> Iterator[Diagno
 
 
 def _missed(rule: Rule, lower: Rule) -> bool:
-    """Tell whether the lower rule's close is missed: after a roll only an urgent or protective one is."""
-    if lower.then.kind is not ActionKind.CLOSE:
-        return False
+    """Tell whether the lower rule's action is missed: after a roll only an urgent or protective close is."""
+    if rule.then.kind is not ActionKind.ROLL:
+        return lower.then.kind in (ActionKind.CLOSE, ActionKind.ROLL)
     urgent = lower.protective or lower.then.urgency in (Urgency.HIGH, Urgency.IMMEDIATE)
-    return urgent or rule.then.kind is not ActionKind.ROLL
+    return urgent and lower.then.kind is ActionKind.CLOSE
 
 
 def _latch_hint(rule: Rule) -> str:

@@ -106,7 +106,10 @@ def _backwards(scene: Scene, judged: Judged, trail: _Trail) -> Diagnostic | None
             peak.value > now.value,
             peak.value > later.value,
         )
-        example = _improves(scene, trail, field, better, claims)
+        # A premium of some size makes the better example.
+        example = _improves(scene, trail, field, better, every(claims, peak.value >= 2)) or _improves(
+            scene, trail, field, better, claims
+        )
         if example is not None:
             message = f"`{rule.id}` is a trailing stop the wrong way round: {example}"
             hint = f"for what is sold, a falling price is the profit; trail `pnl_ratio`, not `{show(track.expr)}`"

@@ -191,4 +191,5 @@ def _matters(found: Witness, field: Field, goal: Goal) -> bool:
 def _shown(name: str, value: Value) -> str:
     if value is None:
         return f"{name} missing"
-    return f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+    # + 0.0: nobody wants to read -0.
+    return f"{name}={value + 0.0:g}" if isinstance(value, float) else f"{name}={value}"
