@@ -19,7 +19,7 @@ from v6.model.catalogue import Field, Kind, Value
 Fields: TypeAlias = Mapping[str, Value]
 Place: TypeAlias = tuple[str, Field]
 
-_USUAL: Final[dict[str, Value]] = {
+USUAL: Final[dict[str, Value]] = {
     "structure": "iron_condor",
     "legs": 4.0,
     "quantity": 1.0,
@@ -153,7 +153,7 @@ def _value(model: z3.ModelRef, field: Field, cell: Quantity) -> Value:
 
 def _rounder(found: Witness, place: Place, goal: Goal) -> Witness:
     field, value = place[1], found.cells[place]
-    candidates: list[Value] = [_USUAL.get(field.name)] if field.name in _USUAL else []
+    candidates: list[Value] = [USUAL.get(field.name)] if field.name in USUAL else []
     if isinstance(value, float) and not isinstance(value, bool):
         for digits in (0, 1, 2, 3):
             step = 10.0**-digits
@@ -180,7 +180,7 @@ def describe(found: Witness, goal: Goal, *exprs: Expr) -> str:
 
 
 def _matters(found: Witness, field: Field, goal: Goal) -> bool:
-    others: list[Value] = [*field.choices] if field.choices else [field.low, field.high, _USUAL.get(field.name)]
+    others: list[Value] = [*field.choices] if field.choices else [field.low, field.high, USUAL.get(field.name)]
     if field.kind is Kind.BOOL:
         others = [True, False]
     if field.nullable and found.row().get(field.name) is not None:
