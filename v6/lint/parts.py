@@ -37,9 +37,7 @@ def _links(scene: Scene, node: Compare) -> Iterator[Diagnostic]:
         truth = scene.world.link(op, left, right)
         text = f"{show(left)} {op} {show(right)}"
         if scene.prover.impossible(truth.true):
-            yield finding(
-                node.span, "always-false", f"`{text}` is never true, whatever the inputs", "correct the threshold"
-            )
+            yield finding(node.span, "always-false", f"`{text}` is never true", "correct the threshold")
         elif scene.prover.impossible(truth.false):
             unless = "" if scene.prover.impossible(truth.unknown) else " when its inputs are there"
             message = f"`{text}` is always true{unless}"
@@ -74,8 +72,7 @@ def dead(scene: Scene, condition: Expr, known: list[Expr]) -> Iterator[Diagnosti
     """
     spoken_of = {id(node) for part in known for node in walk(part)}
     current = condition
-    # Later parts first: of two that say the same, the one that was added is the one too many.
-    for node, operand in reversed(_operands(condition)):
+    for node, operand in _operands(condition):
         if id(operand) in spoken_of or any(id(inner) in spoken_of for inner in walk(operand)):
             continue
         neutral = isinstance(node, And)
@@ -92,7 +89,9 @@ def dead(scene: Scene, condition: Expr, known: list[Expr]) -> Iterator[Diagnosti
 
 
 def _operands(expr: Expr) -> list[tuple[And | Or, Expr]]:
-    return [(node, operand) for node in walk(expr) if isinstance(node, And | Or) for operand in node.operands]
+    nodes = [node for node in walk(expr) if isinstance(node, And | Or)]
+    # Of two that say the same, the later is the one too many.
+    return [(node, operand) for node in nodes for operand in reversed(node.operands)]
 
 
 @dataclass(frozen=True, slots=True)

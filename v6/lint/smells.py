@@ -71,7 +71,7 @@ def unit_smells(condition: Expr) -> Iterator[Diagnostic]:
 
 
 def _unusual(field: Field, subject: Expr, other: Expr) -> Iterator[Diagnostic]:
-    value, usual = interval(other).low, _BY_NAME.get(field.name)
+    value, usual = float(interval(other).low), _BY_NAME.get(field.name)
     if usual is not None and value != 0 and not usual.low <= value <= usual.high:
         yield finding(other.span, "unit-smell", f"`{show(subject)}` is hardly ever near {value:g}", usual.hint)
     elif field.unit is Unit.DAYS and not value.is_integer() and abs(value) < 1:
