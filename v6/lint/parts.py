@@ -127,7 +127,7 @@ def forestalled(scene: Scene, judged: Judged) -> Iterator[Diagnostic]:
             names = quoted(cover, "or")
             reason = f"whenever it makes `{judged.rule.id}` fire, {names} fires first, e.g. {example}"
             message = f"{arm.text} never decides: {reason}"
-            hint = f"move `{judged.rule.id}` above {first.rule.priority}, or remove this part"
+            hint = f"give `{judged.rule.id}` a lower priority number than {first.rule.priority}, or remove this part"
             yield finding(arm.part.span, "shadowed-part", message, hint)
 
 

@@ -121,7 +121,8 @@ def _holds_as_long(scene: Scene, judged: Judged, other: Judged, given: Logic) ->
     The other must be true wherever this one is and false only where this one is: then its clock starts no later and
     is never reset while this one's runs.
     """
-    if other.rule.for_s > judged.rule.for_s or other.steady is False:
+    # Without a `for` it has been weighed among the others already.
+    if not 0 < other.rule.for_s <= judged.rule.for_s or other.steady is False:
         return False
     return scene.prover.impossible(judged.on_true, given, negate(other.steady)) and scene.prover.impossible(
         other.verdict.false, negate(judged.verdict.false)

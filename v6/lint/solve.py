@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import z3
@@ -21,7 +21,8 @@ class Prover:
         self.world = world
         self._solver = z3.Solver(ctx=world.context)
         self._solver.set("rlimit", STEPS)
-        self._told = 0
+        self._there, self._apart = (z3.Bool(name, world.context) for name in ("wish.there", "wish.apart"))
+        self._facts = self._margins = self._fields = 0
 
     def impossible(self, *claims: Logic) -> bool:
         """Tell whether no row fulfils all claims; False also when the solver gave up."""
@@ -33,13 +34,12 @@ class Prover:
         if claim is False:
             return None
         self._tell()
-        there = [cell.known for cell in self.world.fields.values() if not isinstance(cell.known, bool)]
-        margins = self.world.margins
-        for wished in ([*there, *margins], margins, there, []):
+        for wished in ((self._there, self._apart), (self._apart,), (self._there,), ()):
             self._solver.push()
             try:
-                self._solver.add(*([] if claim is True else [claim]), *wished)
-                if self._solver.check() == z3.sat:
+                if claim is not True:
+                    self._solver.add(claim)
+                if self._solver.check(*wished) == z3.sat:
                     return self._solver.model()
             finally:
                 self._solver.pop()
@@ -50,15 +50,38 @@ class Prover:
 
         None when a row may fulfil them all.
         """
-        if not self.impossible(claim, *parts.values()):
+        core = self._core(claim, parts)
+        if core is None:
             return None
-        kept = dict(parts)
+        kept = {name: parts[name] for name in core}
         # The last to be tried for dropping is the first that was named.
-        for name in reversed(list(parts)):
+        for name in reversed(core):
             rest = {n: part for n, part in kept.items() if n != name}
             if self.impossible(claim, *rest.values()):
                 kept = rest
         return tuple(kept)
+
+    def _core(self, claim: Logic, parts: Mapping[str, Logic]) -> tuple[str, ...] | None:
+        """Return names of parts that clash with the claim, in their order, not yet as few as possible."""
+        if claim is False:
+            return ()
+        context = self.world.context
+        switches = {name: z3.Bool(f"part{i}", context) for i, name in enumerate(parts)}
+        self._tell()
+        self._solver.push()
+        try:
+            if claim is not True:
+                self._solver.add(claim)
+            for name, part in parts.items():
+                self._solver.add(
+                    z3.Implies(switches[name], z3.BoolVal(part, context) if isinstance(part, bool) else part)
+                )
+            if self._solver.check(*switches.values()) != z3.unsat:
+                return None
+            used = {str(switch) for switch in self._solver.unsat_core()}
+            return tuple(name for name in parts if str(switches[name]) in used)
+        finally:
+            self._solver.pop()
 
     def _check(self, claim: Logic) -> z3.CheckSatResult:
         if claim is False:
@@ -74,6 +97,10 @@ class Prover:
             self._solver.pop()
 
     def _tell(self) -> None:
-        facts: Iterable[z3.BoolRef] = self.world.facts[self._told :]
-        self._solver.add(*facts)
-        self._told = len(self.world.facts)
+        """Tell the solver what the world has learnt since the last question; wishes hold only where switched on."""
+        world = self.world
+        self._solver.add(*world.facts[self._facts :])
+        self._solver.add(*(z3.Implies(self._apart, margin) for margin in world.margins[self._margins :]))
+        known = [cell.known for cell in list(world.fields.values())[self._fields :]]
+        self._solver.add(*(z3.Implies(self._there, k) for k in known if not isinstance(k, bool)))
+        self._facts, self._margins, self._fields = len(world.facts), len(world.margins), len(world.fields)
