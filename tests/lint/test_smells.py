@@ -18,6 +18,7 @@ from v6.model.snapshot import Row
         ("pnl_ratio >= 5", "per cent"),
         ("underlying_change_1d >= 3", "per cent"),
         ("drawdown > 8", "per cent"),
+        ("-pnl_ratio <= -8", "per cent"),
         ("iv > 8", "volatility is a ratio"),
         ("vix > 2", "in points"),
         ("vix_high > 2 and dte < 9", "in points"),
@@ -38,7 +39,17 @@ def test_a_param_is_held_against_the_usual_too() -> None:
     assert found(smelly)["a: unit-smell"] == "`pnl_ratio` is hardly ever near 8"
 
 
-@pytest.mark.parametrize("when", ["pnl_ratio <= -3", "underlying_change_1d <= -0.05", "vix > 35", "dte < 0.5 + 1"])
+@pytest.mark.parametrize(
+    "when",
+    [
+        "pnl_ratio <= -3",
+        "underlying_change_1d <= -0.05",
+        "vix > 35",
+        "dte < 0.5 + 1",
+        "-drawdown <= -0.1",
+        "abs(pnl_ratio) > 6",
+    ],
+)
 def test_usual_numbers_smell_of_nothing(when: str) -> None:
     assert "a: unit-smell" not in found(rule("a", 1, when))
 

@@ -65,14 +65,15 @@ def unit_smells(condition: Expr) -> Iterator[Diagnostic]:
             continue
         for _, left, right in node.links():
             for subject, other in ((left, right), (right, left)):
-                field = _field_in(subject)
-                if field is not None and _constant(other):
-                    yield from _unusual(field, subject, other)
+                scaled = _scaled(subject)
+                if scaled is not None and _constant(other):
+                    yield from _unusual(scaled, subject, other)
 
 
-def _unusual(field: Field, subject: Expr, other: Expr) -> Iterator[Diagnostic]:
-    value, usual = float(interval(other).low), _BY_NAME.get(field.name)
-    if usual is not None and value != 0 and not usual.low <= value <= usual.high:
+def _unusual(scaled: _Scaled, subject: Expr, other: Expr) -> Iterator[Diagnostic]:
+    field, value = scaled.field, float(interval(other).low)
+    usual = _BY_NAME.get(field.name)
+    if usual is not None and value != 0 and not any(usual.low <= sign * value <= usual.high for sign in scaled.signs):
         yield finding(other.span, "unit-smell", f"`{show(subject)}` is hardly ever near {value:g}", usual.hint)
     elif field.unit is Unit.DAYS and not value.is_integer() and abs(value) < 1:
         yield finding(other.span, "unit-smell", f"`{show(subject)}` counts days, and {value:g} is none", _DAY_COUNT)
@@ -80,17 +81,27 @@ def _unusual(field: Field, subject: Expr, other: Expr) -> Iterator[Diagnostic]:
         yield finding(other.span, "unit-smell", f"`{show(subject)}` counts minutes, not {value:g}", _MINUTE_COUNT)
 
 
-def _field_in(expr: Expr) -> Field | None:
+@dataclass(frozen=True, slots=True)
+class _Scaled:
+    """A field and the signs with which an expression may show it."""
+
+    field: Field
+    signs: tuple[int, ...] = (1,)
+
+
+def _scaled(expr: Expr) -> _Scaled | None:
     """Return the field whose scale the expression has: the field, its absolute or negated value, or a fold of it."""
     match expr:
         case Name(symbol=Field() as field) if field.kind is Kind.NUMBER:
-            return field
+            return _Scaled(field)
         case Name(symbol=Track() as track):
-            return _field_in(track.expr)
+            return _scaled(track.expr)
         case Unary(operand=operand):
-            return _field_in(operand)
-        case Call(function=Function.ABS, arguments=(inner,)):
-            return _field_in(inner)
+            inner = _scaled(operand)
+            return None if inner is None else _Scaled(inner.field, tuple(-sign for sign in inner.signs))
+        case Call(function=Function.ABS, arguments=(operand,)):
+            inner = _scaled(operand)
+            return None if inner is None else _Scaled(inner.field, (1, -1))
         case _:
             return None
 
