@@ -96,6 +96,14 @@ def test_a_timer_above_that_false_resets_sooner_shadows_nothing() -> None:
     assert "b: shadowed" not in found(above, below)
 
 
+def test_a_clock_that_starts_while_the_rule_above_is_unknown_is_ahead_of_it() -> None:
+    # Below an unknown protective rule the roll is passed over, but its clock runs.
+    above = rule("a", 1, "vix > 20", for_s=60, protective=True, escalate=True)
+    below = rule("b", 2, "vix > 20 or not has(vix)", ROLL, for_s=60)
+    assert "b: shadowed" not in found(above, below)
+    assert "b: shadowed" in found(above, rule("b", 2, "vix > 20", ROLL, for_s=60))
+
+
 def test_what_acts_on_missing_inputs_is_shadowed_only_by_what_waits_no_longer() -> None:
     same = {"when": "vix > 20"}
     assert "b: shadowed" not in found(rule("a", 1, **same), rule("b", 2, **same, missing_for_s=300))

@@ -119,14 +119,16 @@ def _holds_as_long(scene: Scene, judged: Judged, other: Judged, given: Logic) ->
     """Tell whether the other's `for` has always passed when this rule's has.
 
     The other must be true wherever this one is and false only where this one is: then its clock starts no later and
-    is never reset while this one's runs.
+    is never reset while this one's runs. That must hold on all rows, also on those where this one is barred and its
+    clock runs on; only in the end must the other be free to act.
     """
     # Without a `for` it has been weighed among the others already.
     if not 0 < other.rule.for_s <= judged.rule.for_s or other.steady is False:
         return False
-    return scene.prover.impossible(judged.on_true, given, negate(other.steady)) and scene.prover.impossible(
-        other.verdict.false, negate(judged.verdict.false)
-    )
+    impossible = scene.prover.impossible
+    starts = impossible(judged.verdict.true, negate(other.verdict.true))
+    runs = starts and impossible(other.verdict.false, negate(judged.verdict.false))
+    return runs and impossible(judged.on_true, given, negate(other.steady))
 
 
 def _waits_no_longer(scene: Scene, judged: Judged, other: Judged) -> bool:
