@@ -26,7 +26,7 @@ def _there(name: str, value: Value) -> Value:
     field = BY_NAME[name]
     if value is not None or field.nullable:
         return value
-    return field.choices[0] if field.choices else field.low
+    return field.choices[0] if field.choices else float(field.low)
 
 
 ROWS = [{name: _there(name, value) for name, value in row.items()} for row in nasty_rows(40, seed=11)]

@@ -142,7 +142,8 @@ def _value(model: z3.ModelRef, field: Field, cell: Quantity) -> Value:
     number = float(exact.as_fraction())
     match field.kind:
         case Kind.NUMBER:
-            return min(max(number, field.low), field.high)
+            # The catalogue's bounds may be written as integers.
+            return float(min(max(number, field.low), field.high))
         case Kind.BOOL:
             return number == 1.0
         case Kind.ENUM:
@@ -180,7 +181,9 @@ def describe(found: Witness, goal: Goal, *exprs: Expr) -> str:
 
 
 def _matters(found: Witness, field: Field, goal: Goal) -> bool:
-    others: list[Value] = [*field.choices] if field.choices else [field.low, field.high, USUAL.get(field.name)]
+    others: list[Value] = (
+        [*field.choices] if field.choices else [float(field.low), float(field.high), USUAL.get(field.name)]
+    )
     if field.kind is Kind.BOOL:
         others = [True, False]
     if field.nullable and found.row().get(field.name) is not None:
