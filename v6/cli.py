@@ -120,10 +120,8 @@ def check(
     form: Annotated[CheckFormat, typer.Option("--format", help="How findings are written.")] = CheckFormat.TEXT,
 ) -> None:
     """Check schema, types, units, lint and examples of a desk: file:line:col: code: message."""
-    from v6.rules import check_desk
-
     root, wanted = _desk_of_paths(paths or [])
-    found = [d for d in check_desk(root) if not wanted or d.span.file.startswith(wanted)]
+    found = [d for d in _findings(root) if not wanted or d.span.file.startswith(wanted)]
     errors = [d for d in found if d.severity is Severity.ERROR]
     if as_json:
         _print_json({"diagnostics": [_diagnostic_fields(d) for d in found], "errors": len(errors)})
@@ -133,6 +131,18 @@ def check(
         err.print(f"{len(errors)} errors, {len(found) - len(errors)} warnings", highlight=False)
     if errors:
         raise typer.Exit(1)
+
+
+def _findings(root: Path) -> list[Diagnostic]:
+    """Return what the checks find, and what the lint finds in a desk that passes them."""
+    from v6.rules import check_desk, load_desk
+
+    found = check_desk(root)
+    if any(d.severity is Severity.ERROR for d in found):
+        return found
+    from v6.lint import lint
+
+    return sorted([*found, *lint(load_desk(root))], key=lambda d: (d.span, d.message))
 
 
 @app.command()

@@ -15,7 +15,8 @@ from typing import Final
 
 import msgspec
 
-from v6.errors import ConfigError, V6Error
+from v6.errors import ConfigError, Severity, V6Error
+from v6.lang.desk import Desk
 from v6.model.snapshot import Snapshot
 from v6.rules import RuleSet, RuleState, load_texts, read_texts
 
@@ -40,10 +41,15 @@ class Refusal:
 
 
 class Reloader:
-    """Watch one desk folder; `poll` is cheap while nothing changes."""
+    """Watch one desk folder; `poll` is cheap while nothing changes.
 
-    def __init__(self, root: Path) -> None:
+    With `lint`, errors of the lint refuse a tree too. It holds the caller up for some tenths of a second, so it is off
+    unless asked for; `v6 check` in the desk's pre-commit hook has run it by then.
+    """
+
+    def __init__(self, root: Path, *, lint: bool = False) -> None:
         self.root = root
+        self.lint = lint
         self._hint: object = None
         self._pending: Mapping[str, str] | None = None
         self._seen: Mapping[str, str] | None = None
@@ -93,7 +99,10 @@ class Reloader:
         return accepted
 
     def _accept(self, texts: Mapping[str, str], latest: Snapshot | None, state: RuleState) -> Accepted:
-        ruleset = RuleSet.compile(load_texts(texts))
+        desk = load_texts(texts)
+        if self.lint:
+            _refuse_lint_errors(desk)
+        ruleset = RuleSet.compile(desk)
         if latest is not None:
             ruleset.evaluate(latest, state)
         return Accepted(ruleset, revision(self.root), msgspec.json.encode(dict(texts), order="sorted").decode())
@@ -124,6 +133,15 @@ def _stamps(folder: Path) -> Iterator[tuple[str, int, int, int]]:
     except OSError:
         # Vanished or unreadable between two calls: a stamp of its own, so that the change is looked into.
         yield str(folder), 0, 0, 0
+
+
+def _refuse_lint_errors(desk: Desk) -> None:
+    # Here, so that a daemon without it does not load the solver.
+    from v6.lint import lint
+
+    errors = [d for d in lint(desk) if d.severity is Severity.ERROR]
+    if errors:
+        raise ConfigError(errors)
 
 
 def revision(root: Path) -> str:

@@ -1,0 +1,129 @@
+"""The formulas allow whatever the oracle does, so that what the solver refutes cannot happen."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+import z3
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.backends.generate import NUMBERS, conditions, nasty_rows, numbers
+from tests.lint.rules import expression, rule
+from v6.backends.reference import evaluate
+from v6.lang.ast import Binary, Expr, Fold, Track, fields_of, tracks_of, walk
+from v6.lint.encode import NOW, World, word_index
+from v6.lint.logic import Logic, Quantity, Truth, every, negate
+from v6.lint.solve import Prover
+from v6.lint.witness import Witness
+from v6.model.catalogue import BY_NAME, FIELDS, Field, Kind, Value
+
+SYMBOLS = tuple(BY_NAME[name] for name in NUMBERS)
+
+
+def _there(name: str, value: Value) -> Value:
+    field = BY_NAME[name]
+    if value is not None or field.nullable:
+        return value
+    return field.choices[0] if field.choices else float(field.low)
+
+
+ROWS = [{name: _there(name, value) for name, value in row.items()} for row in nasty_rows(40, seed=11)]
+"""Rows the catalogue admits: what is always there is there."""
+
+
+def real(value: float, world: World) -> z3.ArithRef:
+    return z3.RealVal(str(Fraction(value)), world.context)
+
+
+def holds(cell: Quantity, value: Value, world: World) -> Logic:
+    if value is None:
+        return negate(cell.known)
+    number = float(word_index(value)) if isinstance(value, str) else float(value)
+    return every(cell.known, cell.value == real(number, world))
+
+
+def pinned(row: dict[str, Value], fields: tuple[Field, ...], world: World) -> Logic:
+    return every(*(holds(world.field(field), row[field.name], world) for field in fields))
+
+
+def outcome(truth: Truth, value: Value) -> Logic:
+    return truth.unknown if value is None else truth.true if value else truth.false
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(conditions(SYMBOLS), st.sampled_from(ROWS))
+def test_the_oracles_verdict_is_never_refuted(expr: Expr, row: dict[str, Value]) -> None:
+    world = World()
+    truth = world.truth(expr)
+    here = pinned(row, fields_of(expr), world)
+    value = evaluate(expr, row)
+    assert not Prover(world).impossible(here, outcome(truth, value))
+    if not any(isinstance(node, Binary) for node in walk(expr)):
+        # Without rounding the formulas are exact.
+        for other in {True, False, None} - {value}:
+            assert Prover(world).impossible(here, outcome(truth, other))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(numbers(SYMBOLS), st.sampled_from(Fold), st.lists(st.sampled_from(ROWS), min_size=1, max_size=4))
+def test_a_folds_value_is_never_refuted(expr: Expr, fold: Fold, rows: list[dict[str, Value]]) -> None:
+    world = World()
+    track = Track("t", fold, expr, expr.span)
+    seen = [value for row in rows if isinstance(value := evaluate(expr, row), float)]
+    value = None if not seen else max(seen) if fold is Fold.MAX else min(seen) if fold is Fold.MIN else seen[0]
+    cell = world.fold(track)
+    here = pinned(rows[-1], fields_of(expr), world)
+    assert not Prover(world).impossible(here, holds(cell, value, world))
+
+
+def test_a_fold_cannot_be_on_the_wrong_side_of_the_current_value() -> None:
+    world = World()
+    trail = rule("r", 1, "peak < pnl_ratio", track={"peak": "max(pnl_ratio)"})
+    assert Prover(world).impossible(world.truth(trail.when).true)
+    missing = rule("r", 1, "has(pnl_ratio) and not has(peak)", track={"peak": "first(pnl_ratio)"})
+    assert Prover(world).impossible(world.truth(missing.when).true)
+
+
+@pytest.mark.parametrize(
+    ("text", "possible"),
+    [
+        # 0.1 + 0.2 is more than 0.3 in doubles, and constants are folded in doubles.
+        ("0.1 + 0.2 == 0.3", False),
+        ("0.1 + 0.2 > 0.3", True),
+        # A sum of fields may be off by its rounding, but not by more.
+        ("pnl_ratio + 0.2 > 0.3 and pnl_ratio <= 0.1", True),
+        ("pnl_ratio + 0.2 > 0.3 and pnl_ratio <= 0.0999", False),
+        ("vix > 300", False),
+        ("short_delta < 0", False),
+        ("1 / pnl_ratio > 0 and pnl_ratio == 0", False),
+        ("has(1 / pnl_ratio) and pnl_ratio == 0", False),
+        ("structure == 'single' and structure == 'iron_condor'", False),
+        ("has(dte)", True),
+        ("not has(dte)", False),
+        ("clamp(pnl_ratio, 0, 1) > 1", False),
+        ("min(pnl_ratio, 0.5) > 0.5", False),
+    ],
+)
+def test_what_rows_can_do(text: str, possible: bool) -> None:
+    world = World()
+    assert Prover(world).impossible(world.truth(expression(text)).true) is not possible
+
+
+def test_a_witness_folds_over_all_of_its_rows() -> None:
+    trail = rule("r", 1, "peak >= 0", track={"peak": "max(pnl_ratio)"})
+    pnl = BY_NAME["pnl_ratio"]
+    [track] = tracks_of(trail.when)
+    earlier = "max(pnl_ratio)"
+    assert Witness({(NOW, pnl): 0.2, (earlier, pnl): 0.5}).names(trail.when)[track.name] == 0.5
+    assert Witness({(NOW, pnl): 0.7, (earlier, pnl): 0.5}).names(trail.when)[track.name] == 0.7
+    assert Witness({(NOW, pnl): None, (earlier, pnl): None}).names(trail.when)[track.name] is None
+
+
+def test_every_field_has_a_place_in_an_unremarkable_day() -> None:
+    from v6.lint.witness import USUAL
+
+    numbers_of = {field.name for field in FIELDS if field.kind is Kind.NUMBER}
+    assert numbers_of <= USUAL.keys()
+    assert all(BY_NAME[n].low <= float(USUAL[n] or 0) <= BY_NAME[n].high for n in numbers_of)

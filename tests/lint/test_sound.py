@@ -1,0 +1,124 @@
+"""No claim of the lint is ever contradicted by the rules themselves, run over random series."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.backends.generate import SERIES, SPAN, rules
+from tests.lint.rules import desk
+from v6.errors import Span
+from v6.lang.ast import And, Expr, Name, Or, Track
+from v6.lang.desk import Rule
+from v6.lint import lint
+from v6.lint.rewrite import rewrite
+from v6.model.catalogue import BY_NAME, Scope, Value
+from v6.model.snapshot import Row, Snapshot
+from v6.rules import RuleSet, RuleState
+
+START = datetime(2014, 1, 2, 14, 30, tzinfo=UTC)
+GAPS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=18))
+
+
+def decided(rules_: tuple[Rule, ...], seed: int, cycles: int) -> tuple[set[str | None], set[str]]:
+    """Return the rules that decided on a random series of one position and the portfolio, and all that fired."""
+    random = Random(seed)
+    ruleset, state, at = RuleSet.compile(desk(*rules_)), RuleState(), START
+    winners: set[str | None] = set()
+    fired: set[str] = set()
+    last: dict[str, dict[str, Value]] = {}
+    for cycle in range(cycles):
+        rows = []
+        for key in ("", "p"):
+            before = last.get(key, {})
+            # Values stay for a while, so that timers get somewhere.
+            last[key] = {
+                name: before[name] if before and random.random() < 0.7 else random.choice(_admitted(name))
+                for name in SERIES
+            }
+            rows.append(Row.of(key, last[key]))
+        decisions, state = ruleset.evaluate(Snapshot(f"s{cycle}", cycle, at, tuple(rows)), state)
+        for decision in decisions:
+            winners.add(decision.rule_id)
+            fired |= {rule.id for bit, rule in enumerate(ruleset.rules) if decision.fired >> bit & 1}
+        at += random.choice(GAPS)
+    return winners, fired
+
+
+def _admitted(name: str) -> list[Value]:
+    return [value for value in SERIES[name] if value is not None or BY_NAME[name].nullable]
+
+
+def _renamed(expr: Expr) -> Expr:
+    """Return the expression with other names for its tracks, so that two rules' tracks fit into one."""
+
+    def change(node: Expr) -> Expr:
+        if isinstance(node, Name) and isinstance(node.symbol, Track):
+            return replace(node, symbol=replace(node.symbol, name=f"u_{node.symbol.name}"))
+        return node
+
+    return rewrite(expr, change)
+
+
+def _joined(first: Rule, second: Rule, kind: type[And] | type[Or]) -> Rule:
+    when = kind((first.when, _renamed(second.when)), SPAN)
+    tracks = (*first.tracks, *(replace(t, name=f"u_{t.name}") for t in second.tracks))
+    return replace(second, when=when, tracks=tracks, fallback=None)
+
+
+@st.composite
+def related(draw: st.DrawFn) -> tuple[Rule, ...]:
+    """Three rules of one scope, the second made from the first, so that shadows are common."""
+    first, second, third = (draw(rules(bit)) for bit in range(3))
+    scope = draw(st.sampled_from((Scope.POSITION, Scope.PORTFOLIO)))
+    same = replace(first, id="rule1", priority=2, for_s=second.for_s, then=second.then, fingerprint="1")
+    mixed = draw(st.sampled_from((_joined(first, second, And), _joined(first, second, Or), same, second)))
+    if draw(st.booleans()) and mixed.missing_for_s is not None:
+        mixed = replace(mixed, missing_for_s=1200)
+    return tuple(replace(r, scope=scope, span=Span(f"{r.id}.yaml", 1, 1)) for r in (first, mixed, third))
+
+
+# Shrinking three rules takes minutes; the seed is enough to find a failure again.
+@settings(
+    max_examples=150,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+@given(related(), st.integers(0, 1000))
+def test_a_rule_said_to_be_dead_never_decides(made: tuple[Rule, ...], seed: int) -> None:
+    claims = [d for d in lint(desk(*made)) if d.code == "shadowed" and " never decides: " in d.message]
+    winners, _ = decided(made, seed, 60)
+    assert not {d.message.split("`")[1] for d in claims} & winners, [str(d) for d in claims]
+
+
+@settings(
+    max_examples=100,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+@given(rules(0), st.integers(0, 1000))
+def test_a_rule_said_never_to_fire_does_not(made: Rule, seed: int) -> None:
+    codes = {d.message.rsplit(", so ", 1)[-1] for d in lint(desk(made)) if d.code == "unreachable"}
+    _, fired = decided((made,), seed, 60)
+    if "the rule never fires" in codes:
+        assert not fired
+
+
+def test_the_rules_of_these_tests_are_often_shadowed() -> None:
+    counts = {"shadowed": 0, "unreachable": 0}
+
+    @settings(max_examples=60, deadline=None, database=None, derandomize=True, phases=(Phase.generate,))
+    @given(related())
+    def count(made: tuple[Rule, ...]) -> None:
+        for code in {d.code for d in lint(desk(*made))} & counts.keys():
+            counts[code] += 1
+
+    count()
+    assert counts["shadowed"] >= 10, counts
+    assert counts["unreachable"] >= 5, counts
