@@ -38,6 +38,7 @@ app = typer.Typer(
     help="YAML rules in git become an options desk at Interactive Brokers; paper by default.",
 )
 app.command("test")(cli_rules.run_rule_tests)
+app.command("fmt")(cli_rules.fmt)
 app.add_typer(cli_rules.rules, name="rules")
 
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to stderr.")]

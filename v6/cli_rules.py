@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from v6.console import DeskOption, JsonOption, desk_folder, desk_of_paths, err, out, print_json
+from v6.console import DeskOption, JsonOption, desk_folder, desk_of_paths, diagnostic_fields, err, out, print_json
 from v6.errors import V6Error
 
 if TYPE_CHECKING:
@@ -79,6 +79,42 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise V6Error(f"{path} cannot be written: {error.strerror}") from error
+
+
+def fmt(
+    paths: PathsArgument = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if a file would change.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Write nothing; print what would change.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write rules, strategies, limits, bundle and rule tests in one layout; comments stay, meanings never change.
+
+    A file that does not parse is reported and left as it is.
+    """
+    from v6.ruletools.files import format_files
+
+    root, wanted = desk_of_paths(paths or [])
+    result = format_files(root, wanted, write=not (check or diff))
+    if as_json:
+        print_json(
+            {
+                "changed": list(result.changed),
+                "unchanged": result.unchanged,
+                "written": not (check or diff),
+                "diagnostics": [diagnostic_fields(d) for d in result.diagnostics],
+            }
+        )
+    else:
+        if diff:
+            typer.echo("".join(result.diffs), nl=False)
+        word = "would change" if check or diff else "formatted"
+        for name in result.changed:
+            err.print(f"{word} {name}", markup=False, highlight=False, soft_wrap=True)
+        for diagnostic in result.diagnostics:
+            out.print(str(diagnostic), markup=False, highlight=False, soft_wrap=True)
+        err.print(f"{len(result.changed)} {word}, {result.unchanged} as they should be", highlight=False)
+    if result.diagnostics or ((check or diff) and result.changed):
+        raise typer.Exit(1)
 
 
 @rules.callback()

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
 
-from v6.errors import Diagnostic, Severity, Span
+from v6.errors import Diagnostic, Severity
 from v6.lang import source
 from v6.lang.build import build_rule
 from v6.lang.desk import Desk, Rule
 from v6.lang.schema import validate
-from v6.lang.source import MAX_BYTES
 from v6.ruletools.cases import Case, read_cases
 from v6.ruletools.coverage import Seen, Tally, percent
+from v6.ruletools.files import read_text
 from v6.ruletools.run import Outcome, run_case
 
 SUFFIX: Final = ".test.yaml"
@@ -77,7 +77,7 @@ def run_tests(root: Path, desk: Desk, prefixes: Sequence[str] = ()) -> Report:
         name = path.relative_to(root).as_posix()
         if wanted and not name.startswith(wanted):
             continue
-        text = _text(path, name)
+        text = read_text(path, name)
         if isinstance(text, Diagnostic):
             diagnostics.append(text)
             continue
@@ -91,23 +91,11 @@ def run_tests(root: Path, desk: Desk, prefixes: Sequence[str] = ()) -> Report:
     return Report(outcomes, tuple(diagnostics), tally.seen())
 
 
-def _text(path: Path, name: str) -> str | Diagnostic:
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-        # One byte more than allowed is read, so that the reader refuses the size by name.
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return Diagnostic(Span(name, 1, 1), "encoding", "the file is not UTF-8")
-    except OSError as error:
-        return Diagnostic(Span(name, 1, 1), "unreadable", f"the file cannot be read: {error.strerror}")
-
-
 def _beside(path: Path, root: Path) -> tuple[Rule, ...]:
     """Return the rule in the file that the test file is named after, if it is sound; `v6 check` says what is not."""
     rule_file = path.with_name(path.name.removesuffix(SUFFIX) + ".yaml")
     name = rule_file.relative_to(root).as_posix()
-    text = _text(rule_file, name) if rule_file.is_file() else ""
+    text = read_text(rule_file, name) if rule_file.is_file() else ""
     node = source.read(name, text) if isinstance(text, str) else text
     if not isinstance(node, source.Mapping) or validate("rule", node):
         return ()
