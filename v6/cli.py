@@ -39,6 +39,7 @@ app = typer.Typer(
 )
 app.command("test")(cli_rules.run_rule_tests)
 app.command("fmt")(cli_rules.fmt)
+app.command("explain")(cli_rules.explain)
 app.add_typer(cli_rules.rules, name="rules")
 
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to stderr.")]

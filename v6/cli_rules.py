@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
@@ -114,6 +116,60 @@ def fmt(
             out.print(str(diagnostic), markup=False, highlight=False, soft_wrap=True)
         err.print(f"{len(result.changed)} {word}, {result.unchanged} as they should be", highlight=False)
     if result.diagnostics or ((check or diff) and result.changed):
+        raise typer.Exit(1)
+
+
+def explain(
+    decision: Annotated[
+        str | None,
+        typer.Argument(metavar="DECISION_ID", help="Id of a recorded decision: snapshot id, colon, position."),
+    ] = None,
+    at: Annotated[
+        datetime | None, typer.Option(metavar="TIME", help="The last snapshot until then (UTC), instead of an id.")
+    ] = None,
+    rule: Annotated[str | None, typer.Option(metavar="ID", help="Show only this rule.")] = None,
+    position: Annotated[
+        str | None, typer.Option(metavar="KEY", help="With --at, only this position; '' is the portfolio.")
+    ] = None,
+    store: Annotated[Path, typer.Option(help="Store of a run or of a demo.")] = Path("var/desk"),
+    revision: Annotated[
+        str | None,
+        typer.Option("--rules", metavar="DIR|REV", help="Explain by these rules, whatever it was made with."),
+    ] = None,
+    desk: DeskOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show why a decision fell: each rule's verdict, every value in it, the distance to each threshold, why not.
+
+    The decision is made again from the recorded snapshots; exit 1 if that gives another one than was recorded.
+    """
+    from v6.replay.revision import load_revision
+    from v6.ruletools.record import Record, Wanted
+    from v6.ruletools.tree import explanation_tree, only
+
+    if (decision is None) is (at is None):
+        raise typer.BadParameter("give either the id of a decision or --at TIME")
+    loaded = load_revision(desk_folder(desk), revision)
+    moment = None if at is None else at.replace(tzinfo=at.tzinfo or UTC)
+    record = Record(store / "tables")
+    found = record.find(Wanted(decision, moment, position))
+    if rule is not None and rule not in {r.id for r in loaded.rules}:
+        raise V6Error(f"no rule `{rule}` is active; active are {', '.join(r.id for r in loaded.rules)}")
+    for item in found:
+        if revision is None and item.bundle_fingerprint != loaded.fingerprint:
+            raise V6Error(
+                f"{item.decision_id} was made with the rules {item.bundle_fingerprint[:12]}, but those here are "
+                f"{loaded.fingerprint[:12]}; name the folder or git revision it was made with by --rules"
+            )
+    explanations = [record.explain(item, loaded) for item in found]
+    if as_json:
+        print_json({"decisions": [dataclasses.asdict(only(e, rule)) for e in explanations]})
+    else:
+        for explanation in explanations:
+            # Where nobody looks at it, in a file or a pipe, lines are not cut to the width of a terminal.
+            console = out if out.is_terminal else Console(width=240)
+            console.print(explanation_tree(only(explanation, rule)), highlight=False)
+    if any(explanation.differences for explanation in explanations):
         raise typer.Exit(1)
 
 
