@@ -95,6 +95,9 @@ def fmt(
     """
     from v6.ruletools.files import format_files
 
+    if not paths and not Path("rules/bundle.yaml").is_file():
+        # Unlike other commands this one writes, and the shipped desk is not the user's to change.
+        raise V6Error("there is no rules/bundle.yaml here; name the desk, or files in it")
     root, wanted = desk_of_paths(paths or [])
     result = format_files(root, wanted, write=not (check or diff))
     if as_json:

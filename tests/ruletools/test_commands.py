@@ -73,6 +73,12 @@ def test_fmt_checks_writes_and_then_has_nothing_to_do(desk: Path) -> None:
     assert json.loads(v6("rules", "list", "--json", cwd=desk).stdout)["fingerprint"] == fingerprint
 
 
+def test_fmt_never_writes_into_the_shipped_desk_unasked(tmp_path: Path) -> None:
+    done = v6("fmt", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("v6: there is no rules/bundle.yaml here")
+
+
 def test_fmt_leaves_a_broken_file_alone_and_says_where(desk: Path) -> None:
     edit(desk / "rules/take_profit.yaml", "pnl_ratio >= target", "pnl_ration>=target")
     before = (desk / "rules/take_profit.yaml").read_text()

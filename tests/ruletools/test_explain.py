@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -10,10 +12,13 @@ from tests.conftest import ROOT, Run
 from tests.lang.desks import RULE, desk, swapped
 from v6.errors import V6Error
 from v6.model.catalogue import Value
+from v6.model.event import DecisionsMade, SnapshotTaken
 from v6.model.snapshot import Row, Snapshot
 from v6.rules import RuleSet, RuleState, load_desk, load_texts
 from v6.ruletools.explain import Explanation, Recorded, explain_row
 from v6.ruletools.record import Record, Wanted
+from v6.store.journal import Journal
+from v6.store.outbox import Outbox
 
 AT = datetime(2014, 1, 2, 15, 0, tzinfo=UTC)
 BLIND = swapped(
@@ -117,3 +122,23 @@ def test_a_moment_gives_the_last_snapshot_until_then(recorded: Run) -> None:
         record.find(Wanted(at=at, key="nobody"))
     with pytest.raises(V6Error, match="nothing was decided until"):
         record.find(Wanted(at=datetime(2000, 1, 1, tzinfo=UTC)))
+
+
+def test_a_key_that_was_away_for_a_snapshot_starts_afresh_as_in_the_daemon(tmp_path: Path) -> None:
+    peak = {"when: pnl_ratio >= target": "track: {peak: max(pnl_ratio)}\nwhen: peak >= target"}
+    loaded = load_texts(desk(swapped(RULE, peak)))
+    rules, state = RuleSet.compile(loaded), RuleState()
+    with closing(Journal(tmp_path / "journal.sqlite")) as journal:
+        for cycle, ratio in enumerate([0.6, None, 0.2]):
+            row = Row.of("p", {"pnl_ratio": ratio})
+            there = (Row.of("", {}),) if ratio is None else (Row.of("", {}), row)
+            snapshot = Snapshot(f"s{cycle}", cycle, AT + timedelta(minutes=5 * cycle), there)
+            state = state if len(there) > 1 else state.forget("p")
+            decisions, state = rules.evaluate(snapshot, state)
+            journal.append(SnapshotTaken(snapshot.ts, snapshot), DecisionsMade(snapshot.ts, decisions))
+        Outbox(journal, tmp_path / "tables").flush()
+    record = Record(tmp_path / "tables")
+    (found,) = record.find(Wanted("s2:p"))
+    explanation = record.explain(found, loaded)
+    assert explanation.differences == ()
+    assert dict(explanation.rules[0].tracks) == {"peak": 0.2}
