@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import sys
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import structlog
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from v6 import __version__
+from v6 import __version__, cli_rules
+from v6.console import (
+    CheckFormat,
+    DeskOption,
+    JsonOption,
+    desk_folder,
+    desk_of_paths,
+    diagnostic_fields,
+    diagnostic_line,
+    err,
+    out,
+    print_json,
+)
 from v6.errors import ConfigError, Diagnostic, Severity, V6Error
 
 app = typer.Typer(
@@ -28,22 +37,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="YAML rules in git become an options desk at Interactive Brokers; paper by default.",
 )
-out = Console()
-err = Console(stderr=True)
+app.command("test")(cli_rules.run_rule_tests)
+app.command("fmt")(cli_rules.fmt)
+app.command("explain")(cli_rules.explain)
+app.add_typer(cli_rules.rules, name="rules")
 
-DeskOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--desk", help="Folder with rules/ and strategies/; default here, else the shipped desk.", metavar="DIR"
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to stderr.")]
-
-
-class CheckFormat(StrEnum):
-    TEXT = "text"
-    GITHUB = "github"
 
 
 def main() -> None:
@@ -86,7 +85,7 @@ def demo(
 
     _logging(verbose)
     plan = Plan(
-        root=_desk(desk),
+        root=desk_folder(desk),
         store=store,
         days=days or (250 if headless else 60),
         seed=seed,
@@ -97,7 +96,7 @@ def demo(
         report = run_demo(plan, watcher)
     fields = dataclasses.asdict(report)
     if as_json:
-        _print_json(fields)
+        print_json(fields)
     else:
         _print_report(fields, store)
     if report.duplicate_orders or report.unmanaged_positions:
@@ -120,14 +119,14 @@ def check(
     form: Annotated[CheckFormat, typer.Option("--format", help="How findings are written.")] = CheckFormat.TEXT,
 ) -> None:
     """Check schema, types, units, lint and examples of a desk: file:line:col: code: message."""
-    root, wanted = _desk_of_paths(paths or [])
+    root, wanted = desk_of_paths(paths or [])
     found = [d for d in _findings(root) if not wanted or d.span.file.startswith(wanted)]
     errors = [d for d in found if d.severity is Severity.ERROR]
     if as_json:
-        _print_json({"diagnostics": [_diagnostic_fields(d) for d in found], "errors": len(errors)})
+        print_json({"diagnostics": [diagnostic_fields(d) for d in found], "errors": len(errors)})
     else:
         for diagnostic in found:
-            out.print(_diagnostic_line(diagnostic, form), markup=False, highlight=False, soft_wrap=True)
+            out.print(diagnostic_line(diagnostic, form), markup=False, highlight=False, soft_wrap=True)
         err.print(f"{len(errors)} errors, {len(found) - len(errors)} warnings", highlight=False)
     if errors:
         raise typer.Exit(1)
@@ -160,10 +159,10 @@ def replay(
     from v6.replay.replay import replay as run
     from v6.replay.revision import load_revision
 
-    chosen = load_revision(_desk(desk), rules)
+    chosen = load_revision(desk_folder(desk), rules)
     result = run(store / "tables", chosen.rules, _utc(first), _utc(last))
     if as_json:
-        _print_json(dataclasses.asdict(result))
+        print_json(dataclasses.asdict(result))
     else:
         _print_replay(result)
     if result.disagree:
@@ -207,7 +206,7 @@ def run(
     from v6.service import RunPlan, run_desk
 
     _logging(verbose)
-    run_desk(RunPlan(broker, _desk(desk), store, cycle, client, speed), out)
+    run_desk(RunPlan(broker, desk_folder(desk), store, cycle, client, speed), out)
 
 
 @app.command()
@@ -220,7 +219,7 @@ def status(
 
     found = read_status(store)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     table = Table("position", "units", "entry", "opened")
     for item in found["positions"]:
@@ -233,58 +232,8 @@ def status(
 # -- helpers of the commands ---------------------------------------------------------------------------------------
 
 
-def _desk(folder: Path | None) -> Path:
-    from v6.shipped import desk_root
-
-    if folder is None:
-        return Path.cwd() if Path("rules/bundle.yaml").is_file() else desk_root()
-    if not (folder / "rules").is_dir():
-        raise V6Error(f"{folder} has no rules/ folder; `v6 init {folder}` makes a desk")
-    return folder
-
-
-def _desk_of_paths(paths: list[Path]) -> tuple[Path, tuple[str, ...]]:
-    """Return the desk folder and the prefixes of the files in it that were asked for; none means all."""
-    if not paths:
-        return _desk(None), ()
-    for path in paths:
-        if not path.exists():
-            raise V6Error(f"{path} does not exist")
-    if len(paths) == 1 and (paths[0] / "rules").is_dir():
-        return paths[0], ()
-    roots = {
-        next((p.parent for p in (f, *f.parents) if p.name in {"rules", "strategies"}), None) for f in map(_full, paths)
-    }
-    if len(roots) != 1 or None in roots:
-        raise V6Error("name one desk folder, or files and folders under the rules/ and strategies/ of one desk")
-    root = next(iter(roots))
-    assert root is not None
-    return root, tuple(_full(p).relative_to(root).as_posix() for p in paths)
-
-
-def _full(path: Path) -> Path:
-    return path.resolve()
-
-
 def _utc(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.replace(tzinfo=moment.tzinfo or UTC)
-
-
-def _diagnostic_fields(diagnostic: Diagnostic) -> dict[str, object]:
-    fields = dataclasses.asdict(diagnostic)
-    return {**fields.pop("span"), **fields}
-
-
-def _diagnostic_line(diagnostic: Diagnostic, form: CheckFormat) -> str:
-    if form is CheckFormat.TEXT:
-        return str(diagnostic)
-    span, hint = diagnostic.span, f" ({diagnostic.hint})" if diagnostic.hint else ""
-    place = f"file={span.file},line={span.line},col={span.column},title={diagnostic.code}"
-    return f"::{diagnostic.severity} {place}::{diagnostic.message}{hint}"
-
-
-def _print_json(document: Any) -> None:
-    typer.echo(json.dumps(document, indent=2, default=str))
 
 
 def _print_report(fields: dict[str, Any], store: Path) -> None:

@@ -169,9 +169,13 @@ def _of_type(name: str, hint: Any) -> Schema:
 
 @cache
 def schemas() -> Mapping[str, Schema]:
-    """Return the four schemas by the kind of file they describe."""
+    """Return the schemas by the kind of file they describe."""
+    # Built from this module's parts, so it cannot be imported before they are there.
+    from v6.lang.rule_tests import rule_test_schema
+
     built = {
         "rule": rule_schema(),
+        "test": rule_test_schema(),
         "bundle": bundle_schema(),
         "limits": limits_schema(),
         "strategy": strategy_schema(),

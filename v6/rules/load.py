@@ -14,7 +14,10 @@ from v6.model.catalogue import Value
 
 
 def read_texts(root: Path) -> dict[str, str]:
-    """Return the YAML files under rules/ and strategies/ by their names relative to root; raises ConfigError."""
+    """Return the YAML files under rules/ and strategies/ by their names relative to root; raises ConfigError.
+
+    Rule tests (*.test.yaml) are no part of what a desk means, so they are left out.
+    """
     texts, diagnostics = _read(root)
     if diagnostics:
         raise ConfigError(diagnostics)
@@ -88,6 +91,8 @@ def _read(root: Path) -> tuple[dict[str, str], list[Diagnostic]]:
     diagnostics: list[Diagnostic] = []
     for path in sorted((*root.glob("rules/**/*.yaml"), *root.glob("strategies/**/*.yaml"))):
         name = path.relative_to(root).as_posix()
+        if name.endswith(".test.yaml"):
+            continue
         start = Span(name, 1, 1)
         try:
             with path.open("rb") as stream:
