@@ -10,7 +10,7 @@ from v6.ports import Journal
 
 
 class Books:
-    """Append first, then fold."""
+    """Append first, then fold, then tell."""
 
     def __init__(self, journal: Journal, ledger: Ledger) -> None:
         self._journal = journal
@@ -22,10 +22,12 @@ class Books:
         self._listeners.append(listener)
 
     def post(self, *events: Event, state: Mapping[str, str] | None = None) -> int:
-        """Write the events in one transaction, then fold them; return the last sequence number."""
+        """Write the events in one transaction, then fold them all; return the last sequence number."""
         seq = self._journal.append(*events, state=state)
+        # All are on disk, so all are folded before a listener may look, post more, or fail.
         for event in events:
             self.ledger.apply(event)
+        for event in events:
             for listener in self._listeners:
                 listener(event)
         return seq

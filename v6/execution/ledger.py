@@ -22,7 +22,10 @@ def exec_key(exec_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class OrderRecord:
-    """One intent with everything known of it; `fills` holds the latest revision of each leg execution."""
+    """One intent with everything known of it; `fills` holds the latest revision of each leg execution.
+
+    `booked` holds the keys of the executions that are in a position already.
+    """
 
     intent: OrderIntent
     state: OrderState
@@ -31,17 +34,24 @@ class OrderRecord:
     limit: Decimal | None = None
     sent_at: datetime | None = None
     fills: tuple[Fill, ...] = ()
+    booked: frozenset[str] = frozenset()
+
+    def loose(self) -> OrderRecord:
+        """Return the record with only the fills that are in no position yet."""
+        if not self.booked:
+            return self
+        return replace(self, fills=tuple(f for f in self.fills if exec_key(f.exec_id) not in self.booked))
 
     def units_filled(self) -> int:
         """Return the units of which every leg is filled."""
-        return min(abs(self._contracts(leg.contract.con_id)) // abs(leg.ratio) for leg in self.intent.structure.legs)
+        held = self.contracts()
+        return max(0, min(held.get(con_id, 0) // ratio for con_id, ratio in self._ratios().items()))
 
     def legged(self) -> bool:
         """Tell whether some legs are filled further than others."""
         units = self.units_filled()
-        return any(
-            abs(self._contracts(leg.contract.con_id)) != units * abs(leg.ratio) for leg in self.intent.structure.legs
-        )
+        ratios, held = self._ratios(), self.contracts()
+        return any(held.get(con_id, 0) != units * ratios.get(con_id, 0) for con_id in ratios.keys() | held.keys())
 
     def net_price(self) -> Decimal | None:
         """Return the average net price per unit in the sign convention of `Structure`, None before a whole unit."""
@@ -57,8 +67,24 @@ class OrderRecord:
     def commissions_known(self) -> bool:
         return all(fill.commission is not None for fill in self.fills)
 
-    def _contracts(self, con_id: int) -> int:
-        return sum(fill.quantity for fill in self.fills if fill.con_id == con_id)
+    def contracts(self) -> dict[int, int]:
+        """Return the contracts filled by con_id, positive in the direction the order asks for."""
+        total: dict[int, int] = {}
+        signs = {con_id: 1 if ratio > 0 else -1 for con_id, ratio in self._signed().items()}
+        for fill in self.fills:
+            total[fill.con_id] = total.get(fill.con_id, 0) + fill.quantity * signs.get(fill.con_id, 1)
+        return total
+
+    def _ratios(self) -> dict[int, int]:
+        return {con_id: abs(ratio) for con_id, ratio in self._signed().items()}
+
+    def _signed(self) -> dict[int, int]:
+        """Return what one unit of the order trades; legs may share a contract, and then count together."""
+        total: dict[int, int] = {}
+        for leg in self.intent.structure.legs:
+            con_id = leg.contract.con_id
+            total[con_id] = total.get(con_id, 0) + leg.ratio * self.intent.side.sign
+        return {con_id: ratio for con_id, ratio in total.items() if ratio}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +108,7 @@ class Ledger:
         self.rolls: dict[str, e.RollStarted] = {}
         self.opened_on: dict[str, list[date]] = {}
         self._live: dict[str, None] = {}
+        self._unbooked: dict[str, None] = {}
         self._exec_owner: dict[str, str] = {}
         self._attempts: dict[str, int] = {}
         self._opening_ref: dict[str, str] = {}
@@ -104,6 +131,10 @@ class Ledger:
         """Return how many opening orders were sent on the day (UTC)."""
         return self._openings.get(day, 0)
 
+    def unbooked(self) -> list[str]:
+        """Return the order_refs with fills that are in no position yet, oldest first."""
+        return list(self._unbooked)
+
     def owner_of(self, exec_id: str) -> OrderRecord | None:
         ref = self._exec_owner.get(exec_key(exec_id))
         return None if ref is None else self.orders[ref]
@@ -115,15 +146,19 @@ class Ledger:
             for leg in holding.position.structure.legs:
                 con_id = leg.contract.con_id
                 total[con_id] = total.get(con_id, 0) + leg.ratio * holding.units
-        for record in self.live_orders():
-            for fill in record.fills:
+        for ref in self.unbooked():
+            for fill in self.orders[ref].loose().fills:
                 total[fill.con_id] = total.get(fill.con_id, 0) + fill.quantity
         return {con_id: quantity for con_id, quantity in total.items() if quantity}
 
     def commission_of(self, position: Position) -> Decimal:
         """Return the commissions known for the position's opening, also those that came after the fill."""
         ref = self._opening_ref.get(position.position_id)
-        return position.commission if ref is None else self.orders[ref].commission()
+        units = 0 if ref is None else self.orders[ref].units_filled()
+        if ref is None or units == 0:
+            return position.commission
+        # Units that came late are another position, with their own share of the order's commissions.
+        return self.orders[ref].commission() * position.quantity / units
 
     def apply(self, event: e.Event) -> None:
         """Fold one event; events of the rules and the sync layer change nothing here."""
@@ -151,8 +186,11 @@ class Ledger:
             case e.CommissionReported():
                 self._commission(event)
             case e.OrderEnded():
-                self._change(event.order_ref, state=event.state)
+                # Whoever ends an order books its fills in the same transaction.
+                booked = frozenset(exec_key(fill.exec_id) for fill in self.orders[event.order_ref].fills)
+                self._change(event.order_ref, state=event.state, booked=booked)
                 self._live.pop(event.order_ref, None)
+                self._unbooked.pop(event.order_ref, None)
             case _:
                 self._apply_position(event)
 
@@ -181,8 +219,13 @@ class Ledger:
         record = self.orders[fill.order_ref]
         key = exec_key(fill.exec_id)
         self._exec_owner[key] = fill.order_ref
+        if key not in record.booked:
+            self._unbooked[fill.order_ref] = None
         # A correction replaces the execution it corrects; its commission is the old one until a new report comes.
         others = tuple(f for f in record.fills if exec_key(f.exec_id) != key)
+        old = next((f for f in record.fills if exec_key(f.exec_id) == key), None)
+        if fill.commission is None and old is not None:
+            fill = replace(fill, commission=old.commission)
         self._change(fill.order_ref, fills=(*others, fill))
 
     def _commission(self, event: e.CommissionReported) -> None:

@@ -61,6 +61,9 @@ def plan_open(
     """Return the intent that opens the proposal."""
     identity = intent_id("open", template.id, snapshot_id, roll_of or "")
     mid, natural = Decimal(repr(proposal.mid)), Decimal(repr(proposal.natural))
+    # The walk ends at the least credit that the template asks for, however far away the far side is.
+    least = Decimal(repr(template.entry.min_credit_ratio)) * Decimal(repr(template.strikes.width))
+    worst = min(to_tick(natural, Side.BUY, concede=True), to_tick(-least, Side.BUY, concede=False))
     return OrderIntent(
         intent_id=identity,
         position_id=f"{template.id}-{at:%Y%m%d}-{identity[:6]}",
@@ -70,7 +73,7 @@ def plan_open(
         structure=proposal.structure,
         quantity=proposal.quantity,
         limit=to_tick(mid, Side.BUY, concede=False),
-        worst=to_tick(natural, Side.BUY, concede=True),
+        worst=worst,
         urgency=template.price.urgency,
         created_at=at,
         roll_of=roll_of,
@@ -93,9 +96,12 @@ def _walk_ends(
     end = to_tick(Decimal(repr(natural)), side, concede=True)
     if urgency is Urgency.IMMEDIATE:
         end += side.sign * COLLAR_TICKS * COMBO_TICK
-    low, high = structure.extremes()
     # A net price that the structure can never be worth is never offered nor asked.
-    end = min(end, high) if high is not None else end
-    end = max(end, low) if low is not None else end
-    start = min(start, end) if side is Side.BUY else max(start, end)
-    return start, end
+    low, high = structure.extremes()
+    start, end = _within(start, low, high), _within(end, low, high)
+    return (min(start, end) if side is Side.BUY else max(start, end)), end
+
+
+def _within(price: Decimal, low: Decimal | None, high: Decimal | None) -> Decimal:
+    price = price if high is None else min(price, high)
+    return price if low is None else max(price, low)

@@ -32,7 +32,8 @@ POLICIES: Final[dict[Urgency, Policy]] = {
 def to_tick(price: Decimal, side: Side, *, concede: bool, tick: Decimal = COMBO_TICK) -> Decimal:
     """Round to the grid; `concede` rounds towards a sooner fill, otherwise towards a better price."""
     up = (side is Side.BUY) == concede
-    return (price / tick).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR) * tick
+    # The sum turns -0.00, which rounding makes of a small debit, into 0.00.
+    return (price / tick).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR) * tick + Decimal(0)
 
 
 def steps(limit: Decimal, worst: Decimal, side: Side, urgency: Urgency) -> list[Decimal]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, final
 
 from v6.lang.desk import Limits
+from v6.model.contract import Side
 from v6.model.order import OrderIntent, Purpose
 from v6.model.snapshot import Row
 
@@ -17,15 +19,21 @@ HARD_CONTRACT_CAP: Final = 100
 _SEAL: Final = object()
 
 
+@final
 class Approved:
     """An intent that may be sent. Only `review` can make one, and the executor takes nothing else."""
 
-    __slots__ = ("intent",)
+    __slots__ = ("_intent",)
 
     def __init__(self, intent: OrderIntent, seal: object) -> None:
         if seal is not _SEAL:
             raise TypeError("only the risk gate approves")
-        self.intent = intent
+        self._intent = intent
+
+    @property
+    def intent(self) -> OrderIntent:
+        """Return what was approved; it cannot be exchanged for another."""
+        return self._intent
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,8 @@ def _sane(intent: OrderIntent, limits: Limits, book: Book) -> list[str]:
     cap = min(limits.max_contracts_per_order, HARD_CONTRACT_CAP)
     if intent.purpose is Purpose.OPEN and intent.quantity > cap:
         reasons.append(f"max-contracts: {intent.quantity} units, limit {cap}")
+    if intent.side is not (Side.BUY if intent.purpose is Purpose.OPEN else Side.SELL):
+        reasons.append(f"side: {intent.side} does not {intent.purpose} a position")
     if intent.position_id in book.live:
         reasons.append(f"live-sibling: an order for {intent.position_id} has not ended")
     if (intent.worst - intent.limit) * intent.side.sign < 0:
@@ -122,4 +132,6 @@ def _loss_limits(intent: OrderIntent, portfolio: Row, limits: Limits, book: Book
 
 def _number(row: Row, name: str) -> float | None:
     value = row[name]
-    return value if isinstance(value, float | int) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, float | int) or not math.isfinite(value):
+        return None
+    return value
