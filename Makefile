@@ -10,7 +10,7 @@ BIN := .venv/bin
 LOCKED := .venv/.locked
 READY := .venv/.ready
 
-.PHONY: setup demo test check bench schemas lock clean
+.PHONY: setup demo test check bench schemas soak-lang lock clean
 
 setup: $(READY)
 
@@ -37,6 +37,9 @@ bench: $(READY)
 
 schemas: $(READY)
 	$(BIN)/python -c 'import pathlib; from v6.lang.schema import write_schemas; write_schemas(pathlib.Path("schemas"))'
+
+soak-lang: $(READY)
+	$(BIN)/python -m tests.soak.lang
 
 # Only what requirements.lock names, by hash; then V6 itself, editable, without asking an index for anything.
 $(LOCKED): requirements.lock

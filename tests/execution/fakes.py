@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -14,9 +16,10 @@ from v6.lang.desk import Limits
 from v6.model import event as e
 from v6.model.contract import Contract, Leg, Right, SecType, Side
 from v6.model.decision import Urgency
-from v6.model.order import Fill, OrderIntent, Purpose
+from v6.model.order import Fill, OrderIntent, OrderState, Purpose
 from v6.model.position import Structure, StructureKind
 from v6.model.snapshot import PORTFOLIO_KEY, Row
+from v6.paper.vtime import VirtualClock, VirtualLoop, run_virtual
 from v6.ports import BrokerEvent, BrokerStatus, Clock, CommissionReport, OrderReport, Ticket
 from v6.risk import Approved, Book, review
 
@@ -78,7 +81,12 @@ def open_intent(identity: str = "open1", quantity: int = 2, urgency: Urgency = U
 
 
 def close_intent(
-    position_id: str = "condor-open1", quantity: int = 2, attempt: int = 1, *, rolls: bool = False
+    position_id: str = "condor-open1",
+    quantity: int = 2,
+    attempt: int = 1,
+    *,
+    rolls: bool = False,
+    urgency: Urgency = Urgency.NORMAL,
 ) -> OrderIntent:
     return OrderIntent(
         intent_id=f"close{attempt}",
@@ -90,7 +98,7 @@ def close_intent(
         quantity=quantity,
         limit=Decimal("-4.40"),
         worst=Decimal("-4.90"),
-        urgency=Urgency.NORMAL,
+        urgency=urgency,
         created_at=NOON,
         decision_id="d",
         rule_id="take_profit",
@@ -127,6 +135,12 @@ def commissions(of: list[Fill], each: Decimal = FEE) -> list[CommissionReport]:
     return [CommissionReport(fill.exec_id, each) for fill in of]
 
 
+def corrected(fill: Fill, price: Decimal, commission: Decimal | None = None) -> Fill:
+    """Return the broker's correction of an execution: the last group of its id counts up."""
+    exec_id = f"{fill.exec_id.rpartition('.')[0]}.02"
+    return replace(fill, exec_id=exec_id, price=price, commission=commission)
+
+
 def report(
     intent: OrderIntent, status: BrokerStatus, filled: int = 0, perm_id: int = 77, text: str = ""
 ) -> OrderReport:
@@ -157,7 +171,9 @@ class FakeBroker:
         self.repriced: list[Ticket] = []
         self.cancelled: list[int] = []
         self.known: list[BrokerEvent] = []
+        self.held: dict[int, int] = {}
         self.looks = 0
+        self.deaf = False
         self.up = True
         self.refuses = False
         self._listeners: list[Callable[[BrokerEvent], None]] = []
@@ -171,10 +187,11 @@ class FakeBroker:
     def place(self, ticket: Ticket) -> None:
         if self.refuses:
             raise BrokerError("the queue is not empty")
-        self.log.append("bytes")
+        self.log.append(f"bytes of {ticket.order_ref}")
         self.placed.append(ticket)
 
     def reprice(self, ticket: Ticket) -> None:
+        self.log.append("new limit")
         self.repriced.append(ticket)
 
     def cancel(self, order_id: int) -> None:
@@ -182,10 +199,12 @@ class FakeBroker:
 
     async def evidence(self) -> list[BrokerEvent]:
         self.looks += 1
+        if self.deaf:
+            raise BrokerError("executions: no answer within 10 s")
         return list(self.known)
 
     async def positions(self) -> dict[int, int]:
-        return {}
+        return dict(self.held)
 
     def listen(self, listener: Callable[[BrokerEvent], None]) -> None:
         self._listeners.append(listener)
@@ -217,5 +236,38 @@ class Station:
 
     def restarted(self) -> Station:
         broker = FakeBroker(self.log)
-        broker.known = list(self.broker.known)
+        broker.known, broker.held = list(self.broker.known), dict(self.broker.held)
         return Station(self.clock, broker, self.journal.written)
+
+
+Story = Callable[[Station], Awaitable[None]]
+
+
+def play(story: Story) -> Station:
+    """Run a story against a fresh station in virtual time."""
+
+    async def main(loop: VirtualLoop) -> Station:
+        station = Station(VirtualClock(loop, NOON))
+        await story(station)
+        await station.executor.close()
+        return station
+
+    return run_virtual(main)
+
+
+def state_of(station: Station, ref: str) -> OrderState:
+    return station.ledger.orders[ref].state
+
+
+def findings(station: Station) -> list[str]:
+    return [event.code for event in station.journal.written if isinstance(event, e.FindingRaised)]
+
+
+async def opened(station: Station, units: int = 2) -> None:
+    intent = open_intent(quantity=units)
+    station.submit(intent)
+    done = fills(intent, units)
+    station.broker.say(
+        report(intent, BrokerStatus.WORKING), *done, *commissions(done), report(intent, BrokerStatus.FILLED, units)
+    )
+    await asyncio.sleep(0)

@@ -46,3 +46,13 @@ def test_an_immediate_order_starts_at_the_far_side() -> None:
 
 def test_an_unhurried_walk_stops_half_way() -> None:
     assert steps(Decimal("-4.00"), Decimal("-5.00"), Side.SELL, Urgency.LOW)[-1] == Decimal("-4.50")
+
+
+def test_a_step_that_falls_between_two_ticks_concedes_the_smaller_one() -> None:
+    # Fifths of 0.35 are 0.07.
+    walk = steps(Decimal("-9.70"), Decimal("-9.35"), Side.BUY, Urgency.NORMAL)
+    assert walk == [Decimal(p) for p in ("-9.70", "-9.65", "-9.60", "-9.50", "-9.45", "-9.35")]
+
+
+def test_nothing_is_written_as_nothing_and_not_as_minus_nothing() -> None:
+    assert str(to_tick(Decimal("-0.02"), Side.SELL, concede=False)) == "0.00"

@@ -1,3 +1,5 @@
+import dataclasses
+import math
 from dataclasses import replace
 from decimal import Decimal
 
@@ -6,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.execution.fakes import CONDOR, LIMITS, PORTFOLIO, close_intent, open_intent, option
-from v6.model.contract import Leg, Right
+from v6.model.contract import Leg, Right, Side
 from v6.model.order import OrderIntent
 from v6.model.position import Structure, StructureKind
 from v6.model.snapshot import PORTFOLIO_KEY, Row
@@ -34,6 +36,14 @@ def test_nobody_else_can_approve() -> None:
         Approved(open_intent(), object())
 
 
+def test_what_was_approved_cannot_be_exchanged() -> None:
+    verdict = review(open_intent(), PORTFOLIO, LIMITS, EMPTY)
+    with pytest.raises(AttributeError):
+        verdict.intent = open_intent(quantity=9)  # type: ignore[misc]
+    with pytest.raises((AttributeError, TypeError)):
+        dataclasses.replace(verdict, intent=open_intent(quantity=9))  # type: ignore[type-var]
+
+
 @pytest.mark.parametrize(
     ("intent", "row", "book", "code"),
     [
@@ -49,6 +59,9 @@ def test_nobody_else_can_approve() -> None:
         (open_intent(), PORTFOLIO, replace(EMPTY, opening=5), "max-positions"),
         (open_intent(), PORTFOLIO, replace(EMPTY, opening_loss=Decimal(45_000)), "max-total-loss"),
         (open_intent(), PORTFOLIO, replace(EMPTY, live=frozenset({"condor-open1"})), "live-sibling"),
+        (open_intent(), portfolio(net_liq=0.0), EMPTY, "unknown-account"),
+        (replace(open_intent(), side=Side.SELL, worst=Decimal("-9.80")), PORTFOLIO, EMPTY, "side"),
+        (replace(open_intent(), limit=Decimal("-60")), PORTFOLIO, EMPTY, "price"),
         (replace(open_intent(), worst=Decimal("-60")), PORTFOLIO, EMPTY, "price"),
         (replace(open_intent(), worst=Decimal("-9.80")), PORTFOLIO, EMPTY, "price"),
         (replace(open_intent(), worst=Decimal("0.05")), PORTFOLIO, EMPTY, "price"),
@@ -63,6 +76,41 @@ def test_a_missing_figure_denies_an_opening_order_and_no_closing_one(name: str) 
     row = portfolio(**{name: None})
     assert codes(open_intent(), row) != []
     assert codes(close_intent(), row, replace(EMPTY, held={"condor-open1": 2})) == []
+
+
+@pytest.mark.parametrize("name", ["net_liq", "day_pnl_ratio", "max_loss_ratio", "margin_ratio", "minutes_to_close"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_figure_that_is_no_number_is_missing(name: str, value: float) -> None:
+    assert codes(open_intent(), portfolio(**{name: value})) != []
+
+
+def test_a_limit_is_reached_at_its_value_and_not_before() -> None:
+    # One unit loses 40.80 at its worst price.
+    at_limit = replace(LIMITS, max_loss_per_order_ratio=4080 / 250_000)
+    below = replace(LIMITS, max_loss_per_order_ratio=4079 / 250_000)
+    assert isinstance(review(open_intent(quantity=1), PORTFOLIO, at_limit, EMPTY), Approved)
+    assert isinstance(review(open_intent(quantity=1), PORTFOLIO, below, EMPTY), Denied)
+
+
+def test_no_file_raises_the_hard_cap() -> None:
+    generous = replace(LIMITS, max_contracts_per_order=10_000, max_loss_per_order_ratio=1, max_total_loss_ratio=10)
+    rich = portfolio(net_liq=1e9)
+    assert isinstance(review(open_intent(quantity=HARD_CONTRACT_CAP), rich, generous, EMPTY), Approved)
+    assert isinstance(review(open_intent(quantity=HARD_CONTRACT_CAP + 1), rich, generous, EMPTY), Denied)
+
+
+def test_a_close_may_be_larger_than_any_opening_order() -> None:
+    assert codes(close_intent(quantity=150), PORTFOLIO, replace(EMPTY, held={"condor-open1": 150})) == []
+
+
+def test_a_close_that_would_buy_more_is_denied() -> None:
+    book = replace(EMPTY, held={"condor-open1": 2})
+    assert "side" in codes(replace(close_intent(), side=Side.BUY, worst=Decimal("-4.00")), PORTFOLIO, book)
+
+
+def test_a_close_beside_a_live_order_is_denied() -> None:
+    book = replace(EMPTY, held={"condor-open1": 2}, live=frozenset({"condor-open1"}))
+    assert codes(close_intent(), PORTFOLIO, book) == ["live-sibling"]
 
 
 def test_halts_and_losses_do_not_stop_a_close() -> None:

@@ -3,6 +3,8 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.conftest import ROOT
 from tests.execution.fakes import NOON, option
@@ -139,3 +141,51 @@ def test_extremes_of_a_condor_are_its_width_and_nothing() -> None:
     found = build(TEMPLATE, CHAIN, 1_000_000.0)
     assert isinstance(found, Proposal)
     assert found.structure.extremes() == (Decimal(-50), Decimal(0))
+
+
+def test_a_crossed_leg_has_no_price() -> None:
+    crossed = [replace(o, quote=replace(o.quote, bid=8.0)) if o.contract.con_id == 2 else o for o in CHAIN]
+    found = build(TEMPLATE, crossed, 1_000_000.0)
+    assert isinstance(found, Refused)
+    assert "two-sided" in found.reasons[0]
+
+
+def test_a_credit_of_the_whole_width_is_a_broken_quote_and_no_gift() -> None:
+    rich = [replace(o, quote=replace(o.quote, bid=60.0, ask=61.0)) if o.contract.con_id == 2 else o for o in CHAIN]
+    found = build(TEMPLATE, rich, 1_000_000.0)
+    assert isinstance(found, Refused)
+    assert "not between 0 and the width" in found.reasons[0]
+
+
+def test_a_short_strike_far_from_the_wanted_delta_is_refused() -> None:
+    far = [o for o in CHAIN if o.contract.right is Right.CALL or o.contract.con_id in {1, 6}]
+    far.append(offer(8, 1675, Right.PUT, 4.0, 4.2, -0.09))
+    found = build(TEMPLATE, far, 1_000_000.0)
+    assert isinstance(found, Refused)
+    assert "misses the target" in found.reasons[0]
+
+
+@given(
+    st.floats(5_000, 5_000_000),
+    st.tuples(*(st.tuples(st.floats(*mid), st.floats(0, 2)) for mid in ((0.05, 4), (4, 16), (4, 16), (0.05, 4)))),
+)
+def test_whatever_is_quoted_a_proposal_keeps_the_templates_promises(
+    net_liq: float, quoted: tuple[tuple[float, float], ...]
+) -> None:
+    by_id = dict(zip((1, 2, 3, 4), quoted, strict=True))
+    chain = [
+        replace(o, quote=replace(o.quote, bid=by_id[o.contract.con_id][0], ask=sum(by_id[o.contract.con_id])))
+        for o in CHAIN
+        if o.contract.con_id in by_id
+    ]
+    found = build(TEMPLATE, chain, net_liq)
+    if isinstance(found, Refused):
+        assert found.reasons
+        return
+    low, _ = found.structure.extremes()
+    assert low is not None
+    width = TEMPLATE.strikes.width
+    assert TEMPLATE.entry.min_credit_ratio * width <= -found.mid < width
+    assert found.natural >= found.mid - 1e-9
+    assert 1 <= found.quantity <= TEMPLATE.size.max_contracts
+    assert (found.natural - float(low)) * 100 * found.quantity <= TEMPLATE.size.risk_ratio * net_liq + 1e-6
