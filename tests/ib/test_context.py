@@ -2,6 +2,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from v6.errors import StoreError
 from v6.ib.context import FEWEST_CLOSES, Context, begin_session, hour_change, iv_percentile, iv_rank, observe
 
 OPEN = datetime(2014, 1, 7, 14, 30, tzinfo=UTC)
@@ -77,3 +78,16 @@ def test_a_rank_among_few_closes_is_missing() -> None:
 def test_it_survives_a_restart() -> None:
     context = begin_session(followed((0, 100.0), (5, 101.0)), DAY, CLOSES)
     assert Context.from_json(context.to_json()) == context
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"prices": 1}', "\x00"])
+def test_an_unreadable_one_is_an_error_that_says_so(text: str) -> None:
+    with pytest.raises(StoreError, match="cannot be read"):
+        Context.from_json(text)
+
+
+def test_closes_that_come_late_in_the_session_move_no_reference() -> None:
+    context = observe(begin_session(Context(), DAY, ()), OPEN, 1.0, 1000.0)
+    late = begin_session(context, DAY, CLOSES)
+    assert (late.previous_net_liq, late.vix_closes) == (1000.0, tuple(CLOSES))
+    assert begin_session(late, DAY, ()).vix_closes == tuple(CLOSES)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.execution.fakes import CONDOR, option
 from v6.errors import BrokerError
 from v6.ib import convert
-from v6.model.contract import Right, SecType, Side
+from v6.model.contract import Leg, Right, SecType, Side
+from v6.model.position import Structure, StructureKind
 from v6.ports import BrokerStatus, Ticket
 
 NOW = datetime(2014, 1, 7, 17, 0, tzinfo=UTC)
@@ -32,13 +33,16 @@ def test_no_sentinel_gets_through(
     model = ib_async.OptionComputation(0, iv, delta, 1.0, 0.0, gamma, vega, theta, 100.0)
     fields = {"bid": bid, "ask": ask, "last": last, "close": close}
     quote = convert.quote_of(ticker(**{k: v for k, v in fields.items() if v is not None}, modelGreeks=model), 1, NOW)
-    for value in (quote.bid, quote.ask, quote.last, quote.close):
-        assert value is None or (math.isfinite(value) and 0 <= value < 1e300)
+    for value in (quote.ask, quote.last, quote.close):
+        assert value is None or (math.isfinite(value) and 0 < value < 1e300)
+    assert quote.bid is None or 0 <= quote.bid < 1e300
+    assert quote.bid != 0 or (quote.ask is not None and quote.ask <= convert.WORTHLESS_ASK)
     if quote.greeks is not None:
         greeks = quote.greeks
         assert all(math.isfinite(v) for v in (greeks.delta, greeks.gamma, greeks.theta, greeks.vega, greeks.iv))
         assert -1 <= greeks.delta <= 1
         assert greeks.vega >= 0
+        assert greeks.gamma >= 0
         assert greeks.iv > 0
         assert greeks.theta != -2
 
@@ -50,7 +54,14 @@ def greeks(**changed: float) -> ib_async.OptionComputation:
 
 def test_greeks_are_whole_or_missing() -> None:
     assert convert.quote_of(ticker(modelGreeks=greeks()), 1, NOW).greeks is not None
-    for hole in ({"theta": -2.0}, {"vega": -2.0}, {"delta": UNSET}, {"gamma": math.nan}, {"impliedVol": -1.0}):
+    for hole in (
+        {"theta": -2.0},
+        {"vega": -2.0},
+        {"delta": UNSET},
+        {"gamma": math.nan},
+        {"gamma": -2.0},
+        {"impliedVol": -1.0},
+    ):
         assert convert.quote_of(ticker(modelGreeks=greeks(**hole)), 1, NOW).greeks is None, hole
 
 
@@ -62,6 +73,7 @@ def test_nothing_known_is_nothing_and_not_zero() -> None:
 def test_an_empty_bid_is_zero_only_under_a_nearly_worthless_ask() -> None:
     assert convert.quote_of(ticker(bid=-1, ask=0.05), 1, NOW).mid == 0.025
     assert convert.quote_of(ticker(bid=-1, ask=5.0), 1, NOW).mid is None
+    assert convert.quote_of(ticker(bid=0.0, ask=5.0), 1, NOW).mid is None
     assert convert.quote_of(ticker(ask=0.05), 1, NOW).mid is None, "a bid that never came is not an empty one"
 
 
@@ -128,9 +140,25 @@ def test_a_leg_execution_is_signed_and_its_commission_unknown_until_reported() -
 
 def test_a_bags_summary_counts_units_and_never_contracts() -> None:
     assert convert.fill_of(execution("BAG")) is None
-    assert convert.units_of(execution("BAG"), 4) == 3
-    assert convert.units_of(execution("OPT"), 4) == 0
-    assert convert.units_of(execution("OPT"), 1) == 3
+    bag, option = ib_async.Contract(secType="BAG"), ib_async.Contract(secType="OPT")
+    assert convert.units_of(bag, [execution("BAG"), execution("OPT")]) == 3
+    assert convert.units_of(bag, [execution("OPT")]) == 0, "a leg is no unit, also where the combo's legs are unknown"
+    assert convert.units_of(option, [execution("OPT")]) == 3
+
+
+def test_a_correction_counts_once_and_as_corrected() -> None:
+    first, corrected, other = execution("BAG"), execution("BAG"), execution("BAG")
+    corrected.execution.execId, corrected.execution.shares = "a.b.02", 2.0
+    other.execution.execId = "a.c.01"
+    assert convert.units_of(ib_async.Contract(secType="BAG"), [corrected, first, other]) == 2 + 3
+
+
+def test_a_commission_in_another_currency_is_not_known() -> None:
+    report = ib_async.CommissionReport("a.b.01", 3.75, "EUR")
+    assert convert.commission_of(report) is None
+    fill = execution("OPT")._replace(commissionReport=report)
+    assert convert.fill_of(fill).commission is None  # type: ignore[union-attr]
+    assert convert.commission_of(ib_async.CommissionReport("a.b.01", 3.75, "USD")) is not None
 
 
 def trade(status: str, code: int = 0, perm_id: int = 9) -> ib_async.Trade:
@@ -169,3 +197,53 @@ def test_our_own_wishes_are_no_word_of_the_broker(status: str) -> None:
 def test_an_index_is_named_by_its_con_id() -> None:
     wire = convert.to_ib(convert.from_ib(ib_async.Index("SPX", "CBOE", "USD", conId=416904)))
     assert (wire.secType, wire.conId, wire.multiplier) == (SecType.INDEX.value, 416904, "")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"lastTradeDateOrContractMonth": "soon4ever"}, {"right": "?"}, {"multiplier": "a lot"}],
+)
+def test_a_contract_that_cannot_be_read_is_the_brokers_error(changed: dict[str, str]) -> None:
+    wire = convert.to_ib(option(7, 1700, Right.PUT))
+    for name, value in changed.items():
+        setattr(wire, name, value)
+    with pytest.raises(BrokerError, match="unreadable contract 7"):
+        convert.from_ib(wire)
+
+
+def test_a_single_short_leg_is_bought_by_selling_it_at_its_own_price() -> None:
+    short = Structure(StructureKind.SINGLE, "SPX", (Leg(option(7, 1700, Right.PUT), -1),))
+    assert convert.bag(short).secType == "OPT"
+    opening = convert.order_of(Ticket("v6-x", 5, short, Side.BUY, 2, Decimal("-2.20")), "DU1")
+    assert (opening.action, opening.lmtPrice, opening.totalQuantity) == ("SELL", 2.2, 2)
+    closing = convert.order_of(Ticket("v6-x", 5, short, Side.SELL, 2, Decimal("-1.10")), "DU1")
+    assert (closing.action, closing.lmtPrice) == ("BUY", 1.1)
+
+
+def test_a_single_leg_of_ratio_two_is_refused() -> None:
+    double = Structure(StructureKind.SINGLE, "SPX", (Leg(option(7, 1700, Right.PUT), 2),))
+    with pytest.raises(BrokerError, match="ratio"):
+        convert.bag(double)
+
+
+def followed(*entries: tuple[str, int]) -> ib_async.Trade:
+    """Return a trade that ib_async took for cancelled after an unknown error, and what was logged since."""
+    found = trade("Cancelled", 10349)
+    found.log += [ib_async.TradeLogEntry(NOW, "Cancelled", message, code) for message, code in entries]
+    return found
+
+
+def test_an_execution_does_not_turn_an_inferred_cancel_into_evidence() -> None:
+    for entries in ((), (("Fill 1.0@2.2", 0),), (("Modify", 0), ("Fill 1.0@2.2", 0))):
+        report = convert.report_of(followed(*entries))
+        assert report is not None
+        assert report.status is BrokerStatus.DOUBTFUL, entries
+
+
+@pytest.mark.parametrize("message", ["", "Modified"])
+def test_a_status_message_after_the_error_is_the_brokers_own_word(message: str) -> None:
+    found = followed(("Fill 1.0@2.2", 0), (message, 0))
+    found.orderStatus.status = "Submitted"
+    report = convert.report_of(found)
+    assert report is not None
+    assert report.status is BrokerStatus.WORKING

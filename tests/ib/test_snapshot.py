@@ -8,7 +8,7 @@ from tests.execution.fakes import CONDOR, NOON
 from v6.ib.context import Context
 from v6.ib.snapshot import Inputs, Session, build
 from v6.model.position import Position, Structure, StructureKind
-from v6.model.quote import Greeks, Quote
+from v6.model.quote import Greeks, Quote, QuoteType
 
 POSITION = Position("p1", "iron_condor", CONDOR, 2, Decimal("-9.5"), NOON - timedelta(days=3), Decimal("10"))
 SPOT = 1800.0
@@ -141,3 +141,67 @@ def test_a_debit_is_measured_against_what_was_paid() -> None:
 def test_rows_come_in_order_of_position_id() -> None:
     others = [replace(POSITION, position_id=key) for key in ("z", "a", "m")]
     assert [row.key for row in build(inputs(positions=others)).rows] == ["", "a", "m", "z"]
+
+
+def test_the_distance_of_the_short_strikes_needs_no_greeks() -> None:
+    blind = {n: replace(q, greeks=None) for n, q in QUOTES.items()}
+    row = build(inputs(quotes=blind)).row("p1")
+    assert (row["delta"], row["gamma_1pct"], row["short_delta"]) == (None, None, None)
+    assert row["short_distance"] == pytest.approx(100 / 1800), "rules fall back on it when the greeks are missing"
+
+
+def test_figures_from_the_underlying_are_as_old_as_it() -> None:
+    row = build(inputs(underlying=Quote(90, NOON - timedelta(seconds=301), last=SPOT))).row("p1")
+    assert (row["short_distance"], row["gamma_1pct"], row["underlying_price"]) == (None, None, None)
+    assert row["delta"] is not None
+
+
+@pytest.mark.parametrize("kind", [QuoteType.DELAYED, QuoteType.FROZEN, QuoteType.DELAYED_FROZEN])
+def test_prices_that_are_not_live_are_missing(kind: QuoteType) -> None:
+    one = build(inputs(quotes={**QUOTES, 3: replace(QUOTES[3], type=kind)})).row("p1")
+    assert (one["mark"], one["spread"], one["delta"], one["pnl_ratio"]) == (None,) * 4
+    row = build(inputs(underlying=Quote(90, NOON, last=SPOT, close=1.0, type=kind))).row("p1")
+    assert (row["underlying_price"], row["underlying_change_1d"], row["short_distance"]) == (None,) * 3
+
+
+def test_a_position_of_another_underlying_is_not_measured_against_this_one() -> None:
+    other = replace(POSITION, structure=replace(CONDOR, symbol="XSP"))
+    snapshot = build(inputs(positions=[other]))
+    row = snapshot.row("p1")
+    assert (row["short_distance"], row["gamma_1pct"]) == (None, None)
+    assert row["delta"] is not None
+    assert snapshot.rows[0]["portfolio_delta_ratio"] is None
+
+
+def test_a_price_of_zero_is_no_price() -> None:
+    row = build(inputs(underlying=Quote(90, NOON, last=0.0, close=0.0))).row("p1")
+    assert (row["underlying_price"], row["underlying_change_1d"], row["short_distance"]) == (None,) * 3
+
+
+def test_a_crossed_leg_leaves_no_spread() -> None:
+    row = build(inputs(quotes={**QUOTES, 2: replace(QUOTES[2], bid=3.2)})).row("p1")
+    assert (row["mark"], row["spread"]) == (None, None)
+
+
+def test_a_rank_is_as_old_as_its_vix() -> None:
+    closes = tuple(10.0 + n / 10 for n in range(100))
+    fresh, old = Quote(91, NOON, last=15.0), Quote(91, NOON - timedelta(seconds=301), last=15.0)
+    context = Context(vix_closes=closes)
+    assert build(inputs(vix=fresh, context=context)).rows[0]["iv_percentile"] == pytest.approx(0.5)
+    row = build(inputs(vix=old, context=context)).rows[0]
+    assert (row["vix"], row["iv_rank"], row["iv_percentile"]) == (None, None, None)
+
+
+def test_an_account_below_zero_is_seen_and_has_no_shares() -> None:
+    row = build(inputs(net_liq=(-5_000.0, NOON))).rows[0]
+    assert row["net_liq"] == -5_000.0
+    assert row["day_pnl_ratio"] == pytest.approx(-5 / 255 - 1)
+    assert row["drawdown"] == pytest.approx(1 + 5 / 260)
+    assert (row["max_loss_ratio"], row["margin_ratio"], row["portfolio_delta_ratio"]) == (None,) * 3
+
+
+def test_a_share_is_as_old_as_the_older_of_its_parts() -> None:
+    old = NOON - timedelta(seconds=601)
+    row = build(inputs(net_liq=(250_000.0, old))).rows[0]
+    assert (row["net_liq"], row["margin_ratio"], row["portfolio_delta_ratio"]) == (None, None, None)
+    assert build(inputs(margin=(10_000.0, old))).rows[0]["margin_ratio"] is None

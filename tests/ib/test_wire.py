@@ -1,15 +1,23 @@
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import date, timedelta
 from decimal import Decimal
 
+import ib_async
 import pytest
 
-from tests.ib.stage import CONDOR, Stage, play, ticket
+from tests.ib.stage import CONDOR, Desk, Stage, play, ticket
 from tests.paper.flat import EXPIRY, FAR, LONG_PUT, SHORT_PUT, SPX
 from v6.errors import BrokerError
 from v6.ib.link import LinkState
-from v6.model.contract import SecType, Side
+from v6.ib.orders import _completed, _listed
+from v6.model.contract import Leg, SecType, Side
 from v6.model.order import Fill
-from v6.ports import BrokerStatus, CommissionReport, OrderReport
+from v6.model.position import Structure, StructureKind
+from v6.paper.fields import error
+from v6.paper.session import Session
+from v6.ports import BrokerStatus, CommissionReport, OrderReport, Ticket
 
 
 def test_a_connection_is_healthy_and_knows_its_account() -> None:
@@ -264,5 +272,411 @@ def test_the_brokers_own_profit_is_kept_by_contract() -> None:
         desk.broker.place(ticket("v6-a", desk.broker.next_order_id(), "-2.20"))
         await asyncio.sleep(200)
         assert set(desk.feed.unrealized()) == {leg.contract.con_id for leg in CONDOR.legs}
+
+    play(story)
+
+
+def reports(desk: Desk) -> list[OrderReport]:
+    return [event for event in desk.heard if isinstance(event, OrderReport)]
+
+
+async def say(stage: Stage, code: int, number: int = -1) -> None:
+    """Let the gateway send an error message, and wait until it has arrived."""
+    stage.gateway.sessions[0].send(error(number, code, f"text of {code}"))
+    await asyncio.sleep(0.01)
+
+
+def test_a_half_open_link_is_found_by_its_silence_and_closed() -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+        stage.gateway.sessions[0].data_received = lambda _: None  # type: ignore[method-assign]
+        began = stage.clock.now()
+        with pytest.raises(BrokerError, match="half open"):
+            await desk.link.server_time()
+        assert stage.clock.now() - began <= timedelta(seconds=4)
+        assert desk.link.state is LinkState.DOWN
+        assert not desk.link.ib.isConnected()
+
+    play(story)
+
+
+def test_a_gateway_that_says_nothing_after_hello_is_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Session, "_request", lambda *_: None)
+
+    async def story(stage: Stage) -> None:
+        desk = stage.desk()
+        with pytest.raises(BrokerError, match="timed out") as caught:
+            await desk.link.connect()
+        assert "farm" not in str(caught.value), "that a data farm is well is never the reason"
+        assert desk.link.state is LinkState.DOWN
+
+    play(story)
+
+
+def test_a_refused_start_up_question_is_the_brokers_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = Session._request
+
+    def refuse_executions(self: Session, fields: list[str]) -> None:
+        if fields[0] == "7":
+            self.send(error(int(fields[2]), 162, "no executions today"))
+        else:
+            answer(self, fields)
+
+    monkeypatch.setattr(Session, "_request", refuse_executions)
+
+    async def story(stage: Stage) -> None:
+        desk = stage.desk()
+        with pytest.raises(BrokerError, match="no executions today"):
+            await desk.link.connect()
+        assert desk.link.state is LinkState.DOWN
+
+    play(story)
+
+
+QUESTIONS: dict[str, Callable[[Desk], Awaitable[object]]] = {
+    "once": lambda desk: desk.feed.once([LONG_PUT]),
+    "index": lambda desk: desk.feed.index("SPX", SecType.INDEX, "CBOE"),
+    "expiries": lambda desk: desk.feed.expiries(SPX, "SPXW"),
+    "options": lambda desk: desk.feed.options("SPX", "SPXW", EXPIRY),
+    "closes": lambda desk: desk.feed.closes(SPX, "1 Y", date(2015, 3, 2)),
+    "positions": lambda desk: desk.broker.positions(),
+    "evidence": lambda desk: desk.broker.evidence(),
+    "time": lambda desk: desk.link.server_time(),
+}
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_on_a_dead_connection_is_the_brokers_error(name: str) -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+        stage.gateway.sessions[0].close()
+        await asyncio.sleep(1)
+        with pytest.raises(BrokerError):
+            await QUESTIONS[name](desk)
+
+    play(story)
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_connection_that_dies_under_a_question_is_the_brokers_error(name: str) -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+        stage.gateway.sessions[0].data_received = lambda _: None  # type: ignore[method-assign]
+        asyncio.get_running_loop().call_later(1, stage.gateway.sessions[0].close)
+        with pytest.raises(BrokerError):
+            await QUESTIONS[name](desk)
+
+    play(story)
+
+
+def test_lines_and_orders_on_a_dead_connection_are_the_brokers_error() -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+        desk.feed.stream([LONG_PUT])
+        stage.gateway.sessions[0].close()
+        await asyncio.sleep(1)
+        with pytest.raises(BrokerError, match="market data"):
+            desk.feed.stream([LONG_PUT, SHORT_PUT])
+        with pytest.raises(BrokerError):
+            desk.broker.next_order_id()
+
+    play(story)
+
+
+def test_one_contract_without_an_answer_costs_the_others_nothing() -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+        unknown = replace(LONG_PUT, con_id=999, strike=Decimal(17))
+        assert list(await desk.feed.once([unknown, LONG_PUT])) == [LONG_PUT.con_id]
+        with pytest.raises(BrokerError, match="200"):
+            await desk.feed.once([unknown])
+
+    play(story)
+
+
+def test_asked_quotes_leave_nothing_behind_in_the_client() -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+        desk.feed.stream([SHORT_PUT])
+        for _ in range(3):
+            await desk.feed.once([LONG_PUT, SHORT_PUT, FAR])
+        wrapper = desk.link.ib.wrapper
+        assert [t.contract.conId for t in wrapper.tickers.values()] == [SHORT_PUT.con_id]
+        assert {t.contract.conId for t in wrapper.reqId2Ticker.values()} == {SHORT_PUT.con_id}
+        stage.market.quotes[SHORT_PUT.con_id] = (2.5, 2.8)
+        await asyncio.sleep(10)
+        assert desk.feed.quotes()[SHORT_PUT.con_id].bid == 2.5, "the line that was open goes on"
+
+    play(story)
+
+
+def test_a_late_tick_of_a_closed_line_is_not_a_quote() -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+        desk.feed.stream([LONG_PUT])
+        await asyncio.sleep(1)
+        old = next(iter(desk.link.ib.wrapper.tickers.values()))
+        desk.feed.stream([])
+        desk.feed.stream([LONG_PUT])
+        desk.link.ib.pendingTickersEvent.emit({old})
+        assert desk.feed.quotes() == {}
+        await asyncio.sleep(1)
+        assert list(desk.feed.quotes()) == [LONG_PUT.con_id]
+
+    play(story)
+
+
+@pytest.mark.parametrize("codes", [(1100, 1101), (1100, 1102), (2103, 2104)])
+def test_after_a_gap_every_line_is_opened_anew(codes: tuple[int, ...]) -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+        told: list[str] = []
+        desk.link.on_restored(lambda: told.append("restored"))
+        desk.feed.stream([LONG_PUT])
+        await asyncio.sleep(1)
+        await say(stage, codes[0])
+        assert told == []
+        await say(stage, codes[1])
+        assert told == ["restored"]
+        assert (desk.feed.lines(), desk.feed.quotes()) == (0, {}), "a dead line cannot be told from a quiet one"
+        desk.feed.stream([LONG_PUT])
+        await asyncio.sleep(1)
+        assert desk.feed.quotes()[LONG_PUT.con_id].bid == 1.0
+        assert desk.link.state is LinkState.HEALTHY
+
+    play(story)
+
+
+def test_a_farm_that_was_never_broken_is_no_news() -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+        desk.feed.stream([LONG_PUT])
+        await say(stage, 2104)
+        assert desk.feed.lines() == 1
+
+    play(story)
+
+
+def test_without_ibs_servers_nothing_is_sent_and_nothing_confirmed() -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+        loaded = stage.clock.now()
+        await say(stage, 1100)
+        assert desk.link.state is LinkState.BROKEN
+        assert not desk.broker.healthy()
+        await asyncio.sleep(60)
+        desk.feed.confirm(await desk.link.server_time())
+        value = desk.feed.account_value("NetLiquidation")
+        assert value is not None
+        assert value[1] <= loaded + timedelta(seconds=1), "the gateway still answers, and knows nothing new"
+        await say(stage, 1102)
+        desk.feed.confirm(stage.clock.now())
+        assert desk.feed.account_value("NetLiquidation") == (100_000.0, stage.clock.now())
+
+    play(story)
+
+
+def test_account_values_in_other_currencies_and_of_other_accounts_are_none_of_ours() -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+        emit = desk.link.ib.accountValueEvent.emit
+        for account, currency, model in (
+            ("DU1234567", "EUR", ""),
+            ("DU1234567", "BASE", ""),
+            ("DU1234567", "USD", "model"),
+            ("DU7", "USD", ""),
+        ):
+            emit(ib_async.AccountValue(account, "NetLiquidation", "5.0", currency, model))
+        assert desk.feed.account_value("NetLiquidation") == (100_000.0, stage.clock.now())
+        emit(ib_async.AccountValue("DU1234567", "NetLiquidation", "99000.5", "USD", ""))
+        assert desk.feed.account_value("NetLiquidation") == (99_000.5, stage.clock.now())
+
+    play(story)
+
+
+@pytest.mark.parametrize("text", ["1.7976931348623157E308", "NaN", "Infinity", "", "n/a"])
+def test_an_account_value_that_is_taken_back_is_missing(text: str) -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+        value = ib_async.AccountValue("DU1234567", "NetLiquidation", text, "USD", "")
+        desk.link.ib.accountValueEvent.emit(value)
+        assert desk.feed.account_value("NetLiquidation") is None
+
+    play(story)
+
+
+def test_the_bar_of_a_session_under_way_is_no_close() -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+
+        async def answer(*_: object) -> list[ib_async.BarData]:
+            days = [(27, 2104.5), (28, -1.0), (29, float("nan")), (30, 2086.2), (31, 2067.9)]
+            return [ib_async.BarData(date=date(2015, 3, day), close=close) for day, close in days]
+
+        desk.link.ask = answer  # type: ignore[method-assign, assignment]
+        closes = await desk.feed.closes(SPX, "1 M", date(2015, 3, 31))
+        assert closes == {date(2015, 3, 27): 2104.5, date(2015, 3, 30): 2086.2}
+
+    play(story)
+
+
+@pytest.mark.parametrize("code", [10349, 321, 460])
+def test_an_order_that_lives_on_after_an_error_is_doubted_found_and_still_cancelled(code: int) -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+        order_id = desk.broker.next_order_id()
+        desk.broker.place(ticket("v6-a", order_id, "-5.00"))
+        await asyncio.sleep(1)
+        assert reports(desk)[-1].status is BrokerStatus.WORKING
+        await say(stage, code, order_id)
+        assert reports(desk)[-1].status is BrokerStatus.DOUBTFUL
+        (found,) = [event for event in await desk.broker.evidence() if isinstance(event, OrderReport)]
+        assert (found.order_ref, found.status) == ("v6-a", BrokerStatus.WORKING), "it was listed as open since"
+        desk.broker.cancel(order_id)
+        await asyncio.sleep(1)
+        assert [order.status for order in stage.gateway.orders()] == ["Cancelled"]
+        (found,) = [event for event in await desk.broker.evidence() if isinstance(event, OrderReport)]
+        assert found.status is BrokerStatus.CANCELLED
+
+    play(story)
+
+
+def unheard(status: str, code: int = 0) -> ib_async.Trade:
+    """Return a trade with the status that ib_async has given it; a code makes it an inferred one."""
+    order = ib_async.Order(orderId=5, orderRef="v6-x", permId=9)
+    log = [ib_async.TradeLogEntry(None, status, "text", code)] if code else []  # type: ignore[arg-type]
+    return ib_async.Trade(ib_async.Contract(secType="BAG"), order, ib_async.OrderStatus(status=status), [], log)
+
+
+@pytest.mark.parametrize("status", ["PendingSubmit", "PendingCancel", "ApiPending", "PreSubmitted"])
+def test_an_order_that_is_listed_as_open_exists_whatever_its_status(status: str) -> None:
+    report = _listed(unheard(status), 1, None)
+    assert report is not None
+    assert (report.order_ref, report.status, report.filled) == ("v6-x", BrokerStatus.WORKING, 1)
+
+
+def test_an_error_during_the_question_keeps_the_doubt() -> None:
+    trade = unheard("Cancelled", 10349)
+    before, during = _listed(trade, 0, trade.log[-1]), _listed(trade, 0, None)
+    assert before is not None
+    assert during is not None
+    assert (before.status, during.status) == (BrokerStatus.WORKING, BrokerStatus.DOUBTFUL)
+
+
+def test_a_completed_order_works_no_more_whatever_its_status() -> None:
+    for status in ("Inactive", "Cancelled", "ApiCancelled"):
+        report = _completed(unheard(status), 1)
+        assert report is not None
+        assert (report.status, report.filled) == (BrokerStatus.CANCELLED, 1), status
+    filled = _completed(unheard("Filled"), 2)
+    assert filled is not None
+    assert filled.status is BrokerStatus.FILLED
+
+
+def test_a_position_that_goes_amid_the_answer_is_gone() -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+
+        async def answer(*_: object) -> list[ib_async.Position]:
+            contracts = [ib_async.Contract(conId=n) for n in (10, 11, 10)]
+            return [ib_async.Position("DU", c, float(q), 0.0) for c, q in zip(contracts, (1, -1, 0), strict=True)]
+
+        desk.link.ask = answer  # type: ignore[method-assign, assignment]
+        assert await desk.broker.positions() == {11: -1}
+
+    play(story)
+
+
+def test_two_questions_of_a_kind_at_once_both_get_their_answer() -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+        began = stage.clock.now()
+        await asyncio.gather(desk.broker.evidence(), desk.broker.evidence(), desk.broker.positions())
+        assert stage.clock.now() - began < timedelta(seconds=5)
+
+    play(story)
+
+
+def test_an_order_is_written_at_once_also_when_the_budget_of_requests_is_spent() -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+        await asyncio.sleep(5)
+        client = desk.link.ib.client
+        for _ in range(45):
+            client.reqCurrentTime()
+        assert desk.broker.healthy(), "nothing waits yet"
+        desk.broker.place(ticket("v6-a", desk.broker.next_order_id(), "-2.20"))
+        assert not client._msgQ, "what waits in the queue is lost with the connection"
+        client.reqCurrentTime()
+        assert client._msgQ, "the budget holds for everything else"
+        await asyncio.sleep(5)
+        assert stage.gateway.order_refs_placed == {"v6-a": 1}
+
+    play(story)
+
+
+def test_a_cancel_does_not_push_the_queue_over_ibs_limit() -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+        order_id = desk.broker.next_order_id()
+        desk.broker.place(ticket("v6-a", order_id, "-5.00"))
+        await asyncio.sleep(5)
+        client = desk.link.ib.client
+        for _ in range(100):
+            client.reqCurrentTime()
+        waiting = len(client._msgQ)
+        desk.broker.cancel(order_id)
+        assert len(client._msgQ) == waiting + 1
+        await asyncio.sleep(5)
+        assert [order.status for order in stage.gateway.orders()] == ["Cancelled"]
+
+    play(story)
+
+
+def test_a_single_short_leg_is_bought_by_selling_it() -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+        long, short = (Structure(StructureKind.SINGLE, "SPX", (Leg(LONG_PUT, ratio),)) for ratio in (1, -1))
+
+        async def held_after(structure: Structure, side: Side, limit: str) -> dict[int, int]:
+            order_id = desk.broker.next_order_id()
+            desk.broker.place(Ticket(f"v6-{order_id}", order_id, structure, side, 1, Decimal(limit)))
+            await asyncio.sleep(5)
+            assert reports(desk)[-1].status is BrokerStatus.FILLED
+            return stage.gateway.positions()
+
+        assert await held_after(long, Side.BUY, "1.20") == {10: 1}
+        assert await held_after(short, Side.BUY, "-1.00") == {}
+        assert await held_after(short, Side.SELL, "-1.20") == {10: 1}
+        assert await held_after(long, Side.SELL, "1.00") == {}
+
+    play(story)
+
+
+def test_a_connection_lost_under_a_working_order_is_recovered_with_the_truth() -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+        order_id = desk.broker.next_order_id()
+        desk.broker.place(ticket("v6-a", order_id, "-5.00", 2))
+        await asyncio.sleep(1)
+        stage.gateway.sessions[0].close()
+        await asyncio.sleep(1)
+        assert not desk.broker.healthy()
+        stage.market.quotes.update({10: (0.1, 0.2), 11: (3.0, 3.1), 12: (4.0, 4.1), 13: (0.1, 0.2)})
+        await asyncio.sleep(30)
+        again = await stage.connected()
+        assert stage.gateway.positions() == {10: 2, 11: -2, 12: -2, 13: 2} == await again.broker.positions()
+        found = await again.broker.evidence()
+        (report,) = [event for event in found if isinstance(event, OrderReport)]
+        assert (report.order_ref, report.status, report.filled) == ("v6-a", BrokerStatus.FILLED, 2)
+        held: dict[int, int] = {}
+        for fill in found:
+            if isinstance(fill, Fill):
+                held[fill.con_id] = held.get(fill.con_id, 0) + fill.quantity
+                assert fill.commission is not None
+                assert fill.at.utcoffset() == timedelta(0)
+                assert abs(fill.at - stage.clock.now()) < timedelta(minutes=1)
+        assert held == stage.gateway.positions()
+        assert again.broker.next_order_id() > order_id
 
     play(story)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from v6.daemon.watch import UNDERLYING
 from v6.ib.feed import Feed
+from v6.ib.snapshot import live
 from v6.lang.desk import StrategyTemplate
 from v6.model.contract import Contract, Right
 from v6.strategy import Offer, Proposal, Refused, build, candidate_strikes, choose_expiry, sides
@@ -26,6 +28,8 @@ class Market:
 async def propose(template: StrategyTemplate, feed: Feed, market: Market) -> Proposal | Refused:
     """Ask the broker for the chain and its quotes and build the structure; raises BrokerError if it cannot answer."""
     target = template.underlying
+    if target.symbol != UNDERLYING:
+        return Refused((f"only {UNDERLYING} is watched, and {target.symbol} would be priced from it",))
     underlying = await feed.index(target.symbol, target.sec_type, target.exchange)
     expiries = await feed.expiries(underlying, target.trading_class)
     expiry = choose_expiry(template, expiries, market.today)
@@ -36,14 +40,16 @@ async def propose(template: StrategyTemplate, feed: Feed, market: Market) -> Pro
     if not contracts:
         return Refused((f"no {target.trading_class} strikes of {expiry} are in the range that would be sold",))
     quotes = await feed.once(contracts)
-    offers = [Offer(c, quotes[c.con_id]) for c in contracts if c.con_id in quotes]
+    offers = [Offer(c, quotes[c.con_id]) for c in contracts if live(quotes.get(c.con_id)) is not None]
     return build(template, offers, market.net_liq)
 
 
 async def _candidates(template: StrategyTemplate, feed: Feed, market: Market, expiry: date) -> list[Contract]:
     target = template.underlying
     for refresh in (False, True):
-        listed = await feed.options(target.symbol, target.trading_class, expiry, refresh=refresh)
+        found = await feed.options(target.symbol, target.trading_class, expiry, refresh=refresh)
+        # Another multiplier is an adjusted contract, whose deliverable is not what the template means.
+        listed = {key: c for key, c in found.items() if c.multiplier == target.multiplier}
         chosen = {
             key: listed[key]
             for right in sides(template.structure)

@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Final
 
 from v6.execution.ledger import Holding, Ledger
 from v6.model import event as e
+from v6.model.position import Structure
+
+PM_SETTLED: Final = frozenset({"SPXW"})
+"""Trading classes known to settle at the S&P 500's close, which `compare` is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +25,16 @@ class Comparison:
 
 
 def compare(
-    ledger: Ledger, broker: Mapping[int, int], today: date, previous_close: float | None, at: datetime
+    ledger: Ledger, broker: Mapping[int, int], today: date, closes: Mapping[date, float], at: datetime
 ) -> Comparison:
-    """Return the comparison of signed contracts by con_id; a structure past its expiry that is gone has expired."""
+    """Return the comparison of signed contracts by con_id; a structure past its expiry that is gone has expired.
+
+    It is booked at the underlying's close of its last day in `closes`, and left unexplained while that is not known.
+    """
     expected = ledger.expected_contracts()
     events: list[e.Event] = []
     for holding in list(ledger.holdings.values()):
-        booked = _expired(holding, broker, today, previous_close, at)
+        booked = _expired(ledger, holding, broker, today, closes, at)
         if booked is not None:
             events.append(booked)
             for leg in holding.position.structure.legs:
@@ -41,14 +49,26 @@ def compare(
 
 
 def _expired(
-    holding: Holding, broker: Mapping[int, int], today: date, previous_close: float | None, at: datetime
+    ledger: Ledger,
+    holding: Holding,
+    broker: Mapping[int, int],
+    today: date,
+    closes: Mapping[date, float],
+    at: datetime,
 ) -> e.PositionClosed | None:
-    position = holding.now()
-    structure = position.structure
+    structure = holding.position.structure
     gone = not any(leg.contract.con_id in broker for leg in structure.legs)
-    if structure.expiry >= today or not gone or previous_close is None:
+    close = closes.get(structure.expiry)
+    if structure.expiry >= today or not gone or close is None or not _settles_at_close(structure):
         return None
-    value = structure.payoff(Decimal(repr(previous_close)))
-    share = position.commission * holding.units / holding.position.quantity
-    pnl = (value - position.entry_price) * structure.multiplier * holding.units - share
-    return e.PositionClosed(at, position.position_id, value, pnl, share, "expired")
+    value = structure.payoff(Decimal(repr(close)))
+    # As for a close by order: with the commissions that came after the position was booked.
+    paid = ledger.commission_of(holding.position) * holding.units / holding.position.quantity
+    pnl = (value - holding.position.entry_price) * structure.multiplier * holding.units - paid
+    return e.PositionClosed(at, holding.position.position_id, value, pnl, paid, "expired")
+
+
+def _settles_at_close(structure: Structure) -> bool:
+    """Tell whether the legs settle together, at the close of their expiry; class SPX settles at the next opening."""
+    legs = [leg.contract for leg in structure.legs]
+    return all(c.trading_class in PM_SETTLED and c.expiry == structure.expiry for c in legs)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Final
 
 import structlog
 
@@ -13,17 +14,25 @@ from v6.errors import BrokerError
 from v6.execution.ledger import Ledger
 from v6.ib.context import Context, begin_session, observe
 from v6.ib.feed import Feed
-from v6.ib.snapshot import Inputs, Session, build, price_of
+from v6.ib.snapshot import Inputs, Session, build, live
+from v6.model.catalogue import Value
 from v6.model.contract import Contract, SecType
 from v6.model.quote import Quote
 from v6.model.snapshot import Snapshot
+from v6.pricing.calendar import new_york_date, xnys
 
 log = structlog.get_logger("v6.daemon")
+
+UNDERLYING: Final = "SPX"
+"""What V6 watches and trades for now: its price is the price in every row."""
 
 SETTLE_S = 3.0
 """How long a snapshot waits for the first ticks of lines that were just opened."""
 
 POLL_S = 0.1
+
+RETRY = timedelta(minutes=10)
+"""How long the daemon goes without an index or a history that the broker did not give, before it asks again."""
 
 
 class Watch:
@@ -33,20 +42,21 @@ class Watch:
         self._feed = feed
         self._ledger = ledger
         self.context = context
-        self._underlying: Contract | None = None
-        self._vix: Contract | None = None
+        self._indices: dict[str, Contract] = {}
+        self._closes: dict[date, float] = {}
+        self._refused: dict[str, datetime] = {}
+        self._history_of: date | None = None
 
     def reset(self) -> None:
         """Forget lines of a connection that is gone."""
         self._feed.forget_lines()
+        self._refused.clear()
 
     async def snapshot(self, at: datetime, cycle: int, session: Session) -> Snapshot:
         """Return what is known now; raises BrokerError when the broker does not answer."""
-        if self.context.session != session.day:
-            self.context = begin_session(self.context, session.day, await self._vix_closes())
+        await self._find_indices(at)
+        await self._read_history(at, session.day)
         await self._stream()
-        net_liq = self._feed.account_value("NetLiquidation")
-        underlying, vix = self._quote(self._underlying), self._quote(self._vix)
         held = [holding.now() for holding in self._ledger.holdings.values()]
         inputs = Inputs(
             at=at,
@@ -56,37 +66,67 @@ class Watch:
             commissions=self._commissions(),
             quotes=self._feed.quotes(),
             unrealized=self._feed.unrealized(),
-            underlying=underlying,
-            vix=vix,
-            net_liq=net_liq,
+            underlying=self._quote(UNDERLYING),
+            vix=self._quote("VIX"),
+            net_liq=self._feed.account_value("NetLiquidation"),
             margin=self._feed.account_value("MaintMarginReq"),
             context=self.context,
+            symbol=UNDERLYING,
         )
         snapshot = build(inputs)
-        self.context = observe(self.context, at, price_of(underlying), None if net_liq is None else net_liq[0])
+        # What was too old for the rules is not remembered as of now either.
+        portfolio = snapshot.rows[0]
+        self.context = observe(self.context, at, _number(portfolio["underlying_price"]), _number(portfolio["net_liq"]))
         return snapshot
 
     def quotes(self) -> dict[int, Quote]:
-        return self._feed.quotes()
+        """Return the quotes that orders may be priced from: live ones."""
+        return {con_id: quote for con_id, quote in self._feed.quotes().items() if live(quote) is not None}
 
-    def previous_close(self) -> float | None:
-        """Return the underlying's close of the session before, None until it is known."""
-        quote = self._quote(self._underlying)
-        return None if quote is None else quote.close
+    def previous_close(self) -> Mapping[date, float]:
+        """Return the known closes of the underlying by session, up to the one before the latest quote."""
+        quote = self._quote(UNDERLYING)
+        if quote is None or quote.close is None:
+            return self._closes
+        return {**self._closes, xnys().previous_session(new_york_date(quote.at)): quote.close}
 
-    async def _vix_closes(self) -> list[float]:
-        """Return the closes, none if the broker has no history to give: ranks are then missing for the session."""
+    async def _find_indices(self, at: datetime) -> None:
+        for symbol in (UNDERLYING, "VIX"):
+            if symbol in self._indices or self._waits(symbol, at):
+                continue
+            try:
+                self._indices[symbol] = await self._feed.index(symbol, SecType.INDEX, "CBOE")
+            except BrokerError as error:
+                self._do_without(symbol, at, error)
+
+    async def _read_history(self, at: datetime, today: date) -> None:
+        """Begin the session; the histories are asked for once in it, and again later if they were not given."""
+        if self.context.session != today:
+            self.context = begin_session(self.context, today, ())
+            self._history_of = None
+        if self._history_of == today or len(self._indices) < 2 or self._waits("history", at):
+            return
         try:
-            return await self._feed.vix_closes()
+            ranked = await self._feed.closes(self._indices["VIX"], "1 Y", today)
+            self.context = begin_session(self.context, today, list(ranked.values()))
+            self._closes = await self._feed.closes(self._indices[UNDERLYING], "1 M", today)
+            self._history_of = today
         except BrokerError as error:
-            log.warning("vix-history-missing", error=str(error))
-            return []
+            self._do_without("history", at, error)
+
+    def _waits(self, what: str, at: datetime) -> bool:
+        refused = self._refused.get(what)
+        return refused is not None and at - refused < RETRY
+
+    def _do_without(self, what: str, at: datetime, error: BrokerError) -> None:
+        """Go on with a hole in the snapshot rather than with no exits; a broken connection is no hole."""
+        if not self._feed.connected():
+            raise error
+        self._refused[what] = at
+        log.warning("not-given-by-the-broker", what=what, error=str(error))
 
     async def _stream(self) -> None:
-        if self._underlying is None or self._vix is None:
-            self._underlying = await self._feed.index("SPX", SecType.INDEX, "CBOE")
-            self._vix = await self._feed.index("VIX", SecType.INDEX, "CBOE")
-        wanted = [self._underlying, self._vix, *self._legs()]
+        wanted = [*self._indices.values(), *self._legs()]
         self._feed.stream(wanted)
         waited = 0.0
         while waited < SETTLE_S and any(self._feed.quote(c.con_id) is None for c in wanted):
@@ -98,7 +138,8 @@ class Watch:
             for leg in holding.position.structure.legs:
                 yield leg.contract
 
-    def _quote(self, contract: Contract | None) -> Quote | None:
+    def _quote(self, symbol: str) -> Quote | None:
+        contract = self._indices.get(symbol)
         return None if contract is None else self._feed.quote(contract.con_id)
 
     def _commissions(self) -> dict[str, Decimal]:
@@ -107,3 +148,7 @@ class Watch:
             share = Decimal(holding.units) / holding.position.quantity
             found[key] = self._ledger.commission_of(holding.position) * share
         return found
+
+
+def _number(value: Value) -> float | None:
+    return value if isinstance(value, float) else None

@@ -9,6 +9,8 @@ from datetime import date, datetime, timedelta
 
 import msgspec
 
+from v6.errors import StoreError
+
 HOUR = timedelta(hours=1)
 RANK_SESSIONS = 252
 FEWEST_CLOSES = 60
@@ -35,11 +37,18 @@ class Context:
 
     @classmethod
     def from_json(cls, text: str) -> Context:
-        return msgspec.json.decode(text, type=cls)
+        """Read what `to_json` wrote; raises StoreError."""
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except msgspec.MsgspecError as error:
+            raise StoreError(f"the saved context cannot be read: {error}") from error
 
 
 def begin_session(context: Context, session: date, vix_closes: Sequence[float]) -> Context:
-    """Return the context at the first cycle of a session: yesterday's last account value is the reference now."""
+    """Return the context at the first cycle of a session: yesterday's last account value is the reference now.
+
+    Called again in the same session it takes the closes, if there are any, and leaves the rest.
+    """
     if context.session == session:
         return replace(context, vix_closes=tuple(vix_closes[-RANK_SESSIONS:])) if vix_closes else context
     closing = context.last_net_liq
@@ -76,7 +85,7 @@ def observe(context: Context, at: datetime, price: float | None, net_liq: float 
 def hour_change(context: Context, at: datetime, price: float | None) -> float | None:
     """Return the move against the last price that is at least one hour old, None if there is none."""
     old = [then_price for then, then_price in context.prices if at - then >= HOUR]
-    return None if price is None or not old else price / old[-1] - 1.0
+    return None if price is None or not old or old[-1] <= 0 else price / old[-1] - 1.0
 
 
 def iv_rank(context: Context, vix: float | None) -> float | None:

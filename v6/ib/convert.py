@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Final
@@ -18,6 +19,9 @@ from v6.ports import BrokerStatus, CommissionReport, OrderReport, Ticket
 
 UNSET: Final = 1e300
 """IB writes 1.7976931348623157E308 for "not available"; nothing of ours is ever this large."""
+
+CURRENCY: Final = "USD"
+"""The currency of the account and of all that is traded; amounts in another one are not added up with it."""
 
 WORTHLESS_ASK: Final = 0.50
 """Under an ask of at most this, an explicit empty bid means that nobody bids for a nearly worthless option.
@@ -52,9 +56,9 @@ def number(value: float | None) -> float | None:
 
 
 def price(value: float | None) -> float | None:
-    """Return a price of one contract; IB's -1 (nothing there) is missing."""
+    """Return a price of one contract; IB's -1 and 0 (nothing there) are missing."""
     found = number(value)
-    return None if found is None or found < 0 else found
+    return None if found is None or found <= 0 else found
 
 
 def to_ib(contract: Contract) -> ib_async.Contract:
@@ -74,11 +78,18 @@ def to_ib(contract: Contract) -> ib_async.Contract:
 
 
 def from_ib(contract: ib_async.Contract) -> Contract:
-    """Return our contract; raise BrokerError for a kind that V6 does not trade or read."""
+    """Return our contract; raise BrokerError for a kind that V6 does not trade or read, or fields that say nothing."""
     try:
         sec_type = SecType(contract.secType)
     except ValueError:
         raise BrokerError(f"unknown security type {contract.secType!r} of {contract.symbol}") from None
+    try:
+        return _ours(contract, sec_type)
+    except (ValueError, ArithmeticError) as error:
+        raise BrokerError(f"unreadable contract {contract.conId} of {contract.symbol}: {error}") from error
+
+
+def _ours(contract: ib_async.Contract, sec_type: SecType) -> Contract:
     return Contract(
         con_id=contract.conId,
         symbol=contract.symbol,
@@ -94,14 +105,19 @@ def from_ib(contract: ib_async.Contract) -> Contract:
 
 
 def _day(text: str) -> date | None:
-    """Return the day of `YYYYMMDD`, also when a time and a zone follow it."""
-    return datetime.strptime(text[:8], "%Y%m%d").replace(tzinfo=UTC).date() if len(text) >= 8 else None
+    return day(text) if len(text) >= 8 else None
+
+
+def day(text: str) -> date:
+    """Return the day of `YYYYMMDD`, also when a time and a zone follow it; raises ValueError."""
+    return datetime.strptime(text[:8], "%Y%m%d").replace(tzinfo=UTC).date()
 
 
 def quote_of(ticker: ib_async.Ticker, con_id: int, at: datetime) -> Quote:
     """Return what the ticker says, `at` being when its last tick came."""
     bid, ask = price(ticker.bid), price(ticker.ask)
-    if bid is None and ticker.bid == -1 and ask is not None and ask <= WORTHLESS_ASK:
+    # NaN is a bid that never came; -1 and 0 are IB's words for none.
+    if ticker.bid in {-1, 0} and ask is not None and ask <= WORTHLESS_ASK:
         bid = 0.0
     return Quote(
         con_id=con_id,
@@ -127,15 +143,20 @@ def _greeks(model: ib_async.OptionComputation | None) -> Greeks | None:
     vega, theta = number(model.vega), number(model.theta)
     if delta is None or gamma is None or iv is None or vega is None or theta is None:
         return None
-    if vega < 0 or theta == -2 or not -1 <= delta <= 1 or iv <= 0:
+    if vega < 0 or gamma < 0 or theta == -2 or not -1 <= delta <= 1 or iv <= 0:
         return None
     return Greeks(delta, gamma, theta, vega, iv)
 
 
 def bag(structure: Structure) -> ib_async.Contract:
-    """Return the structure as one guaranteed SMART combo: legs as we hold them, BUY for a positive ratio."""
+    """Return the structure as one guaranteed SMART combo: legs as we hold them, BUY for a positive ratio.
+
+    One leg goes as itself, see `order_of` for its sign; raises BrokerError if its ratio is not 1 or -1.
+    """
     first = structure.legs[0].contract
     if len(structure.legs) == 1:
+        if abs(structure.legs[0].ratio) != 1:
+            raise BrokerError(f"{first} alone needs the ratio 1 or -1")
         return to_ib(first)
     legs = [
         ib_async.ComboLeg(
@@ -153,16 +174,28 @@ def bag(structure: Structure) -> ib_async.Contract:
 
 def order_of(ticket: Ticket, account: str) -> ib_async.Order:
     """Return a DAY limit order; tif is always set, because IB cancels orders that get it from a preset (10349)."""
+    # A structure of one short leg is bought by selling the leg.
+    side = ticket.side if _sign(ticket.structure) > 0 else ticket.side.opposite
     return ib_async.Order(
         orderId=ticket.order_id,
-        action=ticket.side.value,
+        action=side.value,
         totalQuantity=ticket.quantity,
         orderType="LMT",
-        lmtPrice=float(ticket.limit),
+        lmtPrice=limit_of(ticket),
         tif="DAY",
         account=account,
         orderRef=ticket.order_ref,
     )
+
+
+def limit_of(ticket: Ticket) -> float:
+    """Return the limit as the broker takes it: net for a BAG, the leg's own price for a single leg."""
+    return float(ticket.limit * _sign(ticket.structure))
+
+
+def _sign(structure: Structure) -> int:
+    """Return -1 for a structure that is one short leg; the legs of a BAG carry their signs themselves."""
+    return -1 if len(structure.legs) == 1 and structure.legs[0].ratio < 0 else 1
 
 
 def fill_of(fill: ib_async.Fill) -> Fill | None:
@@ -170,7 +203,7 @@ def fill_of(fill: ib_async.Fill) -> Fill | None:
     if fill.contract.secType == "BAG":
         return None
     execution = fill.execution
-    known = fill.commissionReport.execId and number(fill.commissionReport.commission) is not None
+    report = commission_of(fill.commissionReport) if fill.commissionReport.execId else None
     return Fill(
         exec_id=execution.execId,
         order_ref=execution.orderRef,
@@ -178,19 +211,34 @@ def fill_of(fill: ib_async.Fill) -> Fill | None:
         quantity=int(execution.shares) * (1 if execution.side == "BOT" else -1),
         price=Decimal(repr(execution.price)),
         at=execution.time.astimezone(UTC),
-        commission=Decimal(repr(fill.commissionReport.commission)) if known else None,
+        commission=None if report is None else report.commission,
     )
 
 
-def units_of(fill: ib_async.Fill, legs: int) -> int:
-    """Return the units of the order that the execution stands for: a BAG's summary, or a single leg's own."""
-    is_unit = fill.contract.secType == "BAG" or legs <= 1
-    return int(fill.execution.shares) if is_unit else 0
+def units_of(order: ib_async.Contract, fills: Iterable[ib_async.Fill]) -> int:
+    """Return the units that the executions of one order stand for.
+
+    A BAG's summaries count units and its legs' executions do not; a correction replaces what it corrects.
+    """
+    latest: dict[str, ib_async.Fill] = {}
+    for fill in sorted(fills, key=lambda f: f.execution.execId):
+        if (fill.contract.secType == "BAG") == (order.secType == "BAG"):
+            latest[fill.execution.execId.rpartition(".")[0] or fill.execution.execId] = fill
+    return sum(int(fill.execution.shares) for fill in latest.values())
 
 
 def commission_of(report: ib_async.CommissionReport) -> CommissionReport | None:
+    """Return what is known of the commission; an amount in another currency than ours is not known."""
     amount = number(report.commission)
-    return None if amount is None else CommissionReport(report.execId, Decimal(repr(amount)))
+    if amount is None or report.currency not in {"", CURRENCY}:
+        return None
+    return CommissionReport(report.execId, Decimal(repr(amount)))
+
+
+def last_word(trade: ib_async.Trade) -> ib_async.TradeLogEntry | None:
+    """Return the entry that gave the trade its status; executions and our own changes only repeat it."""
+    words = (w for w in reversed(trade.log) if w.message != "Modify" and not w.message.startswith("Fill "))
+    return next(words, None)
 
 
 def report_of(trade: ib_async.Trade, filled: int | None = None) -> OrderReport | None:
@@ -199,7 +247,7 @@ def report_of(trade: ib_async.Trade, filled: int | None = None) -> OrderReport |
     A status that ib_async inferred from an error text is DOUBTFUL: it marks live orders cancelled for codes that it
     does not know (ib_async #191). Only a refusal of a new order is taken as final.
     """
-    entry = trade.log[-1] if trade.log else None
+    entry = last_word(trade)
     code = entry.errorCode if entry is not None else 0
     status = _STATUS.get(trade.orderStatus.status)
     perm_id = trade.order.permId or trade.orderStatus.permId
@@ -214,3 +262,12 @@ def report_of(trade: ib_async.Trade, filled: int | None = None) -> OrderReport |
         return None
     units = int(trade.orderStatus.filled) if filled is None else filled
     return OrderReport(trade.order.orderRef, trade.order.orderId, perm_id, status, units, text)
+
+
+def working(trade: ib_async.Trade, filled: int) -> OrderReport | None:
+    """Return the report that the order works, None for an order that is not ours."""
+    order = trade.order
+    if not order.orderRef:
+        return None
+    perm_id = order.permId or trade.orderStatus.permId
+    return OrderReport(order.orderRef, order.orderId, perm_id, BrokerStatus.WORKING, filled)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
@@ -10,12 +11,10 @@ import ib_async
 
 from v6.errors import BrokerError
 from v6.ib import convert
-from v6.ib.link import Link
+from v6.ib.link import SNAPSHOT_TIMEOUT_S, Link, LinkState
 from v6.model.contract import Contract, SecType
 from v6.model.quote import Quote
 from v6.ports import Clock
-
-VIX_INDEX = ib_async.Index("VIX", "CBOE", "USD")
 
 
 class Feed:
@@ -25,12 +24,12 @@ class Feed:
         self._link = link
         self._clock = clock
         self._lines: dict[int, ib_async.Ticker] = {}
-        self._contracts: dict[int, Contract] = {}
         self._seen: dict[int, datetime] = {}
         self._account: dict[str, tuple[float, datetime]] = {}
         self._unrealized: dict[int, tuple[float, datetime]] = {}
         self._confirmed: datetime | None = None
-        self._details: dict[tuple[str, date], dict[tuple[float, str], Contract]] = {}
+        self._details: dict[tuple[str, str, date], dict[tuple[float, str], Contract]] = {}
+        link.on_restored(self._resubscribe)
         ib = link.ib
         ib.pendingTickersEvent += self._on_tickers
         ib.accountValueEvent += self._on_account_value
@@ -39,16 +38,16 @@ class Feed:
     # -- streams ---------------------------------------------------------------------------------------------------
 
     def stream(self, contracts: Iterable[Contract]) -> None:
-        """Hold exactly these lines: open what is missing, close what is no longer wanted."""
+        """Hold exactly these lines: open what is missing, close what is no longer wanted; raises BrokerError."""
         wanted = {c.con_id: c for c in contracts}
-        for con_id in [c for c in self._lines if c not in wanted]:
-            self._link.ib.cancelMktData(convert.to_ib(self._contracts[con_id]))
-            del self._lines[con_id]
-            self._drop(con_id)
-        for con_id, contract in wanted.items():
-            if con_id not in self._lines:
-                self._contracts[con_id] = contract
-                self._lines[con_id] = self._link.ib.reqMktData(convert.to_ib(contract))
+        try:
+            for con_id in [c for c in self._lines if c not in wanted]:
+                self._close(con_id)
+            for con_id, contract in wanted.items():
+                if con_id not in self._lines:
+                    self._lines[con_id] = self._link.ib.reqMktData(convert.to_ib(contract))
+        except ConnectionError as error:
+            raise BrokerError(f"market data: {error}") from error
 
     def forget_lines(self) -> None:
         """Drop what was subscribed on a connection that is gone; old values never count as quotes again."""
@@ -57,6 +56,10 @@ class Feed:
         self._account.clear()
         self._unrealized.clear()
         self._confirmed = None
+
+    def connected(self) -> bool:
+        """Tell whether there is a connection that could answer."""
+        return self._link.ib.isConnected()
 
     def lines(self) -> int:
         return len(self._lines)
@@ -73,25 +76,42 @@ class Feed:
     # -- one-off questions -----------------------------------------------------------------------------------------
 
     async def once(self, contracts: list[Contract]) -> dict[int, Quote]:
-        """Return a snapshot quote of each contract that answered; these do not take streaming lines."""
+        """Return a snapshot quote of each contract that answered; these do not take streaming lines.
+
+        Raises BrokerError when not one of them did.
+        """
         asked_at = self._clock.now()
-        ib = self._link.ib
-        wire = [convert.to_ib(c) for c in contracts]
-        tickers = await self._link.ask(ib.reqTickersAsync(*wire), "snapshot quotes")
-        quotes: dict[int, Quote] = {}
-        for contract, ticker in zip(contracts, tickers, strict=True):
-            seen = self._seen.get(contract.con_id)
-            # ib_async reuses the ticker of a contract: only what came since the question is an answer (#223).
-            if seen is not None and seen >= asked_at:
-                quotes[contract.con_id] = convert.quote_of(ticker, contract.con_id, seen)
-            if contract.con_id not in self._lines:
-                self._drop(contract.con_id)
+        try:
+            answers = await asyncio.gather(*map(self._ask_once, contracts))
+            quotes: dict[int, Quote] = {}
+            for contract, answer in zip(contracts, answers, strict=True):
+                seen = self._seen.get(contract.con_id)
+                # ib_async reuses the ticker of a contract: only what came since the question is an answer (#223).
+                if isinstance(answer, ib_async.Ticker) and seen is not None and seen >= asked_at:
+                    quotes[contract.con_id] = convert.quote_of(answer, contract.con_id, seen)
+        finally:
+            idle = [c.con_id for c in contracts if c.con_id not in self._lines]
+            self._forget_questions([ticker for con_id in idle for ticker in self._drop(con_id)])
+        errors = [answer for answer in answers if isinstance(answer, BrokerError)]
+        if errors and len(errors) == len(answers):
+            raise errors[0]
         return quotes
+
+    async def _ask_once(self, contract: Contract) -> ib_async.Ticker | BrokerError:
+        # One by one, so that a contract without data costs the others nothing.
+        wire = convert.to_ib(contract)
+        try:
+            (ticker,) = await self._link.ask(
+                lambda: self._link.ib.reqTickersAsync(wire), f"quote of {contract}", SNAPSHOT_TIMEOUT_S
+            )
+        except BrokerError as error:
+            return error
+        return ticker
 
     async def index(self, symbol: str, sec_type: SecType, exchange: str) -> Contract:
         """Return the one contract of an underlying; none or several is an error and never a guess."""
         pattern = ib_async.Contract(secType=sec_type.value, symbol=symbol, exchange=exchange, currency="USD")
-        details = await self._link.ask(self._link.ib.reqContractDetailsAsync(pattern), f"contract {symbol}")
+        details = await self._link.ask(lambda: self._link.ib.reqContractDetailsAsync(pattern), f"contract {symbol}")
         if len(details) != 1 or details[0].contract is None:
             raise BrokerError(f"{symbol} on {exchange} names {len(details)} contracts, not one")
         return convert.from_ib(details[0].contract)
@@ -99,11 +119,16 @@ class Feed:
     async def expiries(self, underlying: Contract, trading_class: str) -> list[date]:
         """Return the listed expiries of the trading class, sorted."""
         chains = await self._link.ask(
-            self._link.ib.reqSecDefOptParamsAsync(underlying.symbol, "", underlying.sec_type.value, underlying.con_id),
+            lambda: self._link.ib.reqSecDefOptParamsAsync(
+                underlying.symbol, "", underlying.sec_type.value, underlying.con_id
+            ),
             f"option chain of {underlying.symbol}",
         )
         found = {text for chain in chains if chain.tradingClass == trading_class for text in chain.expirations}
-        return sorted(date.fromisoformat(f"{t[:4]}-{t[4:6]}-{t[6:8]}") for t in found)
+        try:
+            return sorted(map(convert.day, found))
+        except ValueError as error:
+            raise BrokerError(f"option chain of {underlying.symbol}: {error}") from error
 
     async def options(
         self, symbol: str, trading_class: str, expiry: date, *, refresh: bool = False
@@ -112,13 +137,13 @@ class Feed:
 
         `refresh` asks again, for strikes that were listed since.
         """
-        key = (trading_class, expiry)
+        key = (symbol, trading_class, expiry)
         if key not in self._details or refresh:
             pattern = ib_async.Option(
                 symbol, f"{expiry:%Y%m%d}", exchange="SMART", currency="USD", tradingClass=trading_class
             )
             details = await self._link.ask(
-                self._link.ib.reqContractDetailsAsync(pattern), f"options {trading_class} {expiry}"
+                lambda: self._link.ib.reqContractDetailsAsync(pattern), f"options {trading_class} {expiry}"
             )
             contracts = [convert.from_ib(d.contract) for d in details if d.contract is not None]
             self._details[key] = {
@@ -126,23 +151,36 @@ class Feed:
             }
         return self._details[key]
 
-    async def vix_closes(self) -> list[float]:
-        """Return the daily closes of VIX of the last year, oldest first."""
+    async def closes(self, index: Contract, span: str, before: date) -> dict[date, float]:
+        """Return the daily closes of an index over the span (`1 Y`) by day, oldest first.
+
+        The bar of a session that is under way is no close: only days earlier than `before` are given.
+        """
+        wire = convert.to_ib(index)
         bars = await self._link.ask(
-            self._link.ib.reqHistoricalDataAsync(VIX_INDEX, "", "1 Y", "1 day", "TRADES", True),
-            "VIX history",
+            lambda: self._link.ib.reqHistoricalDataAsync(wire, "", span, "1 day", "TRADES", True),
+            f"history of {index.symbol}",
         )
-        closes = [convert.price(bar.close) for bar in bars or ()]
-        return [close for close in closes if close is not None]
+        found: dict[date, float] = {}
+        for bar in bars or ():
+            day = bar.date.date() if isinstance(bar.date, datetime) else bar.date
+            close = convert.price(bar.close)
+            if day < before and close is not None:
+                found[day] = close
+        return found
 
     # -- account ---------------------------------------------------------------------------------------------------
 
     def confirm(self, at: datetime) -> None:
-        """Note a heartbeat: account values are pushed on change only, so they are current while the link answers."""
-        self._confirmed = at
+        """Note a heartbeat: account values are pushed on change only, so they are current while the link answers.
+
+        A gateway that has lost IB's servers answers too, and then nothing is confirmed.
+        """
+        if self._link.state is LinkState.HEALTHY:
+            self._confirmed = at
 
     def account_value(self, tag: str) -> tuple[float, datetime] | None:
-        """Return an account value in the base currency and when it was last confirmed."""
+        """Return an account value in dollars and when it was last confirmed."""
         stamp = self._account.get(tag)
         return None if stamp is None else self._current(stamp)
 
@@ -165,8 +203,10 @@ class Feed:
     def _on_tickers(self, tickers: set[ib_async.Ticker]) -> None:
         now = self._clock.now()
         for ticker in tickers:
-            if ticker.contract is not None:
-                self._seen[ticker.contract.conId] = now
+            contract = ticker.contract
+            # A late tick of a subscription that is closed changes a ticker that nobody reads any more.
+            if contract is not None and self._link.ib.wrapper.tickers.get(hash(contract)) is ticker:
+                self._seen[contract.conId] = now
 
     def _on_account_value(self, value: ib_async.AccountValue) -> None:
         self._take_account_value(value, self._clock.now())
@@ -175,26 +215,50 @@ class Feed:
         self._take_portfolio(item, self._clock.now())
 
     def _take_account_value(self, value: ib_async.AccountValue, now: datetime) -> None:
-        if value.currency not in {"USD", "BASE"} or value.modelCode:
+        # BASE is the account's own currency, which need not be dollars.
+        if value.account != self._link.account or value.currency != convert.CURRENCY or value.modelCode:
             return
         try:
             amount = convert.number(float(Decimal(value.value)))
         except ArithmeticError:
-            return  # AccountType, AccountReady and the like are no numbers
-        if amount is not None:
+            amount = None  # a word, or IB's "not available"
+        if amount is None:
+            self._account.pop(value.tag, None)
+        else:
             self._account[value.tag] = (amount, now)
 
     def _take_portfolio(self, item: ib_async.PortfolioItem, now: datetime) -> None:
+        if item.account != self._link.account:
+            return
         amount = convert.number(item.unrealizedPNL)
         if amount is None or not item.position:
             self._unrealized.pop(item.contract.conId, None)
         else:
             self._unrealized[item.contract.conId] = (amount, now)
 
-    def _drop(self, con_id: int) -> None:
+    def _close(self, con_id: int) -> None:
+        contract = self._lines.pop(con_id).contract
+        if contract is not None:
+            self._link.ib.cancelMktData(contract)
+        self._drop(con_id)
+
+    def _resubscribe(self) -> None:
+        """After a gap let go of every line, to be opened anew: a dead one cannot be told from a quiet one."""
+        for con_id in list(self._lines):
+            self._close(con_id)
+        self._link.ib.client.reqAccountUpdates(True, self._link.account)  # type: ignore[no-untyped-call]
+
+    def _drop(self, con_id: int) -> list[ib_async.Ticker]:
+        """Let ib_async forget the contract's ticker, so that the next subscription begins with an empty one."""
         self._seen.pop(con_id, None)
-        contract = self._contracts.pop(con_id, None)
         tickers = self._link.ib.wrapper.tickers
-        for key in [k for k, t in tickers.items() if t.contract is not None and t.contract.conId == con_id]:
-            del tickers[key]
-        del contract
+        keys = [k for k, t in tickers.items() if t.contract is not None and t.contract.conId == con_id]
+        return [tickers.pop(key) for key in keys]
+
+    def _forget_questions(self, tickers: list[ib_async.Ticker]) -> None:
+        # ib_async keeps the ticker of every snapshot that was ever asked for.
+        wrapper = self._link.ib.wrapper
+        for req_id in [n for n, ticker in wrapper.reqId2Ticker.items() if any(ticker is t for t in tickers)]:
+            del wrapper.reqId2Ticker[req_id]
+        for ticker in tickers:
+            wrapper.ticker2ReqId["snapshot"].pop(ticker, None)

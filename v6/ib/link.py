@@ -17,7 +17,16 @@ from v6.ports import Clock
 T = TypeVar("T")
 
 REQUEST_TIMEOUT_S = 10.0
+SNAPSHOT_TIMEOUT_S = 15.0
+"""IB ends a snapshot quote only after eleven seconds when a tick of it is missing."""
+
 HEARTBEAT_TIMEOUT_S = 3.0
+
+LOST = frozenset({1100, 2110})
+RESTORED = frozenset({1101, 1102})
+FARM_BROKEN, FARM_OK = 2103, 2104
+QUIET = frozenset({2104, 2106, 2107, 2108, 2119, 2158})
+"""Notices that all is well with a data farm: never the reason why something failed."""
 
 log = structlog.get_logger("v6.ib")
 
@@ -37,17 +46,20 @@ class Link:
     def __init__(self, host: str, port: int, client_id: int, clock: Clock) -> None:
         self.ib = ib_async.IB()
         self.ib.RaiseRequestErrors = True
+        # Times without a zone are UTC at IB; ib_async would take them for this machine's (ib_async #230).
+        self.ib.TimezoneTWS = "UTC"
         self._host, self._port, self._client_id = host, port, client_id
         self._clock = clock
         self.state = LinkState.DOWN
         self.account = ""
         self.last_error = ""
         self._restored: list[Callable[[], None]] = []
+        self._farm_broken = False
         self.ib.errorEvent += self._on_error
         self.ib.disconnectedEvent += self._on_disconnected
 
     def on_restored(self, listener: Callable[[], None]) -> None:
-        """Call the listener when IB has its servers back (1101, 1102): subscriptions and orders must be re-read."""
+        """Call the listener after a gap (1101, 1102, 2104 after 2103): subscriptions and orders must be re-read."""
         self._restored.append(listener)
 
     async def connect(self, timeout_s: float = 10.0) -> None:
@@ -58,10 +70,12 @@ class Link:
             await self.ib.connectAsync(
                 self._host, self._port, self._client_id, timeout=timeout_s, raiseSyncErrors=True
             )
-        except (OSError, TimeoutError, ConnectionError) as error:
-            self.state = LinkState.DOWN
+        except (OSError, TimeoutError, ib_async.wrapper.RequestError) as error:
             why = self.last_error or str(error) or type(error).__name__
             raise BrokerError(f"cannot connect to {self._host}:{self._port}: {why}") from error
+        finally:
+            if not self.ib.isConnected():
+                self.state = LinkState.DOWN
         accounts = self.ib.managedAccounts()
         if len(accounts) != 1:
             self.disconnect()
@@ -71,7 +85,9 @@ class Link:
             self.disconnect()
             raise BrokerError(f"{self.account} is a live account; V6 trades paper accounts (DU...) only for now")
         self.ib.reqMarketDataType(1)
-        self.state = LinkState.HEALTHY
+        # A gateway that has lost IB's servers says so while it synchronises, and then the link is BROKEN.
+        if self.state is LinkState.SYNCING:
+            self.state = LinkState.HEALTHY
 
     def disconnect(self) -> None:
         self.ib.disconnect()
@@ -85,27 +101,41 @@ class Link:
             self.disconnect()
             raise BrokerError("no heartbeat: the link was half open and is closed now") from error
 
-    async def ask(self, request: Awaitable[T], what: str) -> T:
-        """Await a request with the timeout that every request has; raise BrokerError with the cause."""
+    async def ask(self, request: Callable[[], Awaitable[T]], what: str, timeout_s: float = REQUEST_TIMEOUT_S) -> T:
+        """Make a request and await its answer, with a timeout; raise BrokerError with the cause.
+
+        The request is made in here, because ib_async raises at once when the connection is gone.
+        """
         try:
-            return await asyncio.wait_for(request, REQUEST_TIMEOUT_S)
+            return await asyncio.wait_for(request(), timeout_s)
         except TimeoutError:
-            raise BrokerError(f"{what}: no answer within {REQUEST_TIMEOUT_S:g} s") from None
+            raise BrokerError(f"{what}: no answer within {timeout_s:g} s") from None
         except ib_async.wrapper.RequestError as error:
             raise BrokerError(f"{what}: {error.code} {error.message}") from error
         except ConnectionError as error:
             raise BrokerError(f"{what}: {error}") from error
 
     def _on_error(self, req_id: int, code: int, text: str, contract: object) -> None:
-        self.last_error = f"{code} {text}"
-        if code in {1100, 2110}:
+        if code not in QUIET:
+            self.last_error = f"{code} {text}"
+        if code in LOST:
             self.state = LinkState.BROKEN
-        elif code in {1101, 1102} and self.ib.isConnected():
+        elif code in RESTORED and self.ib.isConnected():
             self.state = LinkState.HEALTHY
-            for listener in self._restored:
-                listener()
+            self._tell_restored()
+        elif code == FARM_BROKEN:
+            self._farm_broken = True
+        elif code == FARM_OK and self._farm_broken:
+            # Lines can stay dead after a short break of the farm without another word.
+            self._farm_broken = False
+            if self.ib.isConnected():
+                self._tell_restored()
         if code < 2100 or code >= 2200:
             log.info("broker-message", req_id=req_id, code=code, text=text)
+
+    def _tell_restored(self) -> None:
+        for listener in self._restored:
+            listener()
 
     def _on_disconnected(self) -> None:
         self.state = LinkState.DOWN

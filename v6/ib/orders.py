@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
 
 import ib_async
 
 from v6.errors import BrokerError
 from v6.ib import convert
 from v6.ib.link import Link, LinkState
-from v6.ports import BrokerEvent, OrderReport, Ticket
+from v6.ports import BrokerEvent, BrokerStatus, OrderReport, Ticket
+
+ENDED: Final = frozenset({BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.REJECTED})
 
 
 class IbBroker:
@@ -19,6 +24,8 @@ class IbBroker:
         self._link = link
         self._listeners: list[Callable[[BrokerEvent], None]] = []
         self._high_order_id = 0
+        # Two equal questions at once would steal each other's answer: ib_async keeps one future per kind.
+        self._asking = asyncio.Lock()
         ib = link.ib
         ib.orderStatusEvent += self._on_status
         ib.openOrderEvent += self._on_status
@@ -30,7 +37,7 @@ class IbBroker:
 
     def healthy(self) -> bool:
         # A message that waits in ib_async's throttle queue is dropped with the connection while the trade looks
-        # submitted; an order is only handed over when it will be written at once.
+        # submitted, and an order that is written at once must not overtake what was asked before it.
         queue = self._link.ib.client._msgQ
         return self._link.state is LinkState.HEALTHY and self._link.ib.isConnected() and not queue
 
@@ -39,59 +46,77 @@ class IbBroker:
         self._high_order_id = max(self._high_order_id, seen)
 
     def next_order_id(self) -> int:
+        """Return an id above all that were used; raises BrokerError without a connection."""
         client = self._link.ib.client
         client.updateReqId(self._high_order_id + 1)  # type: ignore[no-untyped-call]
-        self._high_order_id = client.getReqId()
+        try:
+            self._high_order_id = client.getReqId()
+        except ConnectionError as error:
+            raise BrokerError(f"no order id: {error}") from error
         return self._high_order_id
 
     def place(self, ticket: Ticket) -> None:
         if not self.healthy():
             raise BrokerError("the link is not healthy or its queue is not empty")
-        self._link.ib.placeOrder(convert.bag(ticket.structure), convert.order_of(ticket, self._link.account))
+        contract, order = convert.bag(ticket.structure), convert.order_of(ticket, self._link.account)
+        self._write(lambda: self._link.ib.placeOrder(contract, order))
 
     def reprice(self, ticket: Ticket) -> None:
         trade = self._trade(ticket.order_id)
         if trade is None or trade.isDone():
             return
-        trade.order.lmtPrice = float(ticket.limit)
-        self._link.ib.placeOrder(trade.contract, trade.order)
+        if not self._link.ib.isConnected():
+            raise BrokerError("the link is down")
+        trade.order.lmtPrice = convert.limit_of(ticket)
+        self._write(lambda: self._link.ib.placeOrder(trade.contract, trade.order))
 
     def cancel(self, order_id: int) -> None:
+        # Also one that ib_async calls done: it says so of live orders for errors that it does not know.
         trade = self._trade(order_id)
-        if trade is not None and not trade.isDone():
-            self._link.ib.cancelOrder(trade.order)
+        report = None if trade is None else convert.report_of(trade)
+        if trade is None or (report is not None and report.status in ENDED):
+            return
+        if not self._link.ib.isConnected():
+            raise BrokerError("the link is down")
+        self._write(lambda: self._link.ib.cancelOrder(trade.order))
+
+    def _write(self, send: Callable[[], object]) -> None:
+        """Send past the budget of ib_async's throttle, which keeps below IB's own limit; never past its queue."""
+        client = self._link.ib.client
+        budget = client.MaxRequests
+        if not client._msgQ:
+            client.MaxRequests = 0
+        try:
+            send()
+        finally:
+            client.MaxRequests = budget
 
     async def positions(self) -> dict[int, int]:
-        items = await self._link.ask(self._link.ib.reqPositionsAsync(), "positions")
-        return {item.contract.conId: int(item.position) for item in items if item.position}
+        async with self._asking:
+            items = await self._link.ask(self._link.ib.reqPositionsAsync, "positions")
+        # A change that comes amid the answer follows the older figure, also when it is a zero.
+        held = {item.contract.conId: int(item.position) for item in items}
+        return {con_id: quantity for con_id, quantity in held.items() if quantity}
 
     async def evidence(self) -> list[BrokerEvent]:
         ib = self._link.ib
-        await self._link.ask(ib.reqExecutionsAsync(), "executions")
+        async with self._asking:
+            known = ib.trades()
+            doubts = {id(trade): convert.last_word(trade) for trade in known}
+            await self._link.ask(ib.reqExecutionsAsync, "executions")
+            live = await self._link.ask(ib.reqAllOpenOrdersAsync, "open orders")
+            done = await self._link.ask(lambda: ib.reqCompletedOrdersAsync(False), "completed orders")
         # Commission reports are merged into the first object of an execution; a repeated answer is a new one without.
         fills = ib.fills()
-        live = await self._link.ask(ib.reqAllOpenOrdersAsync(), "open orders")
-        done = await self._link.ask(ib.reqCompletedOrdersAsync(False), "completed orders")
         events: list[BrokerEvent] = [f for f in map(convert.fill_of, fills) if f is not None and f.order_ref]
-        for trade in (*live, *done):
-            report = convert.report_of(trade, self._units(trade, fills))
-            if report is not None:
-                events.append(report)
+        reports = [_listed(trade, _units(trade, fills), doubts.get(id(trade))) for trade in live]
+        reports += [_completed(trade, _units(trade, fills)) for trade in done]
+        events.extend(report for report in reports if report is not None)
         return events
-
-    @staticmethod
-    def _units(trade: ib_async.Trade, fills: list[ib_async.Fill]) -> int:
-        # A completed order comes back with filled 0 and orderId 0, so the units are counted from the executions.
-        legs = len(trade.contract.comboLegs or ())
-        own = [f for f in fills if f.execution.permId == trade.order.permId]
-        return sum(convert.units_of(fill, legs) for fill in own)
 
     def _trade(self, order_id: int) -> ib_async.Trade | None:
         ib = self._link.ib
-        return next(
-            (t for t in ib.openTrades() if t.order.orderId == order_id and t.order.clientId == ib.client.clientId),
-            None,
-        )
+        return ib.wrapper.trades.get((ib.client.clientId, order_id))
 
     def _on_status(self, trade: ib_async.Trade) -> None:
         report = convert.report_of(trade)
@@ -113,3 +138,26 @@ class IbBroker:
             self.raise_order_id(event.order_id)
         for listener in self._listeners:
             listener(event)
+
+
+def _units(trade: ib_async.Trade, fills: list[ib_async.Fill]) -> int:
+    # A completed order comes back with filled 0 and orderId 0, so the units are counted from the executions.
+    own = [f for f in fills if trade.order.permId and f.execution.permId == trade.order.permId]
+    return max(convert.units_of(trade.contract, own), int(trade.orderStatus.filled))
+
+
+def _listed(trade: ib_async.Trade, units: int, doubt: ib_async.TradeLogEntry | None) -> OrderReport | None:
+    """Return the report of an order that the broker has just listed as open: it exists, whatever we made of it."""
+    report = convert.report_of(trade, units)
+    stale = doubt is not None and doubt is convert.last_word(trade) and doubt.errorCode
+    if report is None or (report.status is BrokerStatus.DOUBTFUL and stale):
+        return convert.working(trade, units)
+    return report
+
+
+def _completed(trade: ib_async.Trade, units: int) -> OrderReport | None:
+    """Return the report of an order among the completed ones: what is listed there does not work any more."""
+    report = convert.report_of(trade, units)
+    if report is not None and report.status not in ENDED:
+        return replace(report, status=BrokerStatus.CANCELLED)
+    return report

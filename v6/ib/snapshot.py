@@ -10,8 +10,8 @@ from decimal import Decimal
 from v6.ib.context import Context, hour_change, iv_percentile, iv_rank
 from v6.model.catalogue import BY_NAME, Value, admit
 from v6.model.contract import Right, SecType
-from v6.model.position import Position
-from v6.model.quote import Greeks, Quote
+from v6.model.position import Position, Structure
+from v6.model.quote import Greeks, Quote, QuoteType
 from v6.model.snapshot import PORTFOLIO_KEY, Row, Snapshot
 from v6.strategy.net import net_mid, net_spread
 
@@ -29,7 +29,10 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Everything one snapshot is made from. `commissions` are those paid so far by position_id."""
+    """Everything one snapshot is made from.
+
+    `commissions` are those paid so far by position_id, `symbol` names the underlying that `underlying` quotes.
+    """
 
     at: datetime
     cycle: int
@@ -43,6 +46,7 @@ class Inputs:
     net_liq: Stamped | None
     margin: Stamped | None
     context: Context
+    symbol: str = "SPX"
 
 
 def build(inputs: Inputs) -> Snapshot:
@@ -55,11 +59,18 @@ def build(inputs: Inputs) -> Snapshot:
     return Snapshot(f"{inputs.at:%Y%m%dT%H%M%S}-{inputs.cycle}", inputs.cycle, inputs.at, tuple(rows))
 
 
+def live(quote: Quote | None) -> Quote | None:
+    """Return the quote if it tells of now: delayed and frozen prices are never taken for live ones."""
+    return quote if quote is not None and quote.type is QuoteType.LIVE else None
+
+
 def price_of(quote: Quote | None) -> float | None:
-    """Return the last price, or the mid of one that does not trade."""
+    """Return the last price, or the mid of one that does not trade; nothing for a quote that is not live."""
+    quote = live(quote)
     if quote is None:
         return None
-    return quote.last if quote.last is not None else quote.mid
+    found = quote.last if quote.last is not None else quote.mid
+    return found if found is not None and found > 0 else None
 
 
 def _admitted(values: Mapping[str, Value], age_s: float) -> dict[str, Value]:
@@ -70,10 +81,17 @@ def _age(inputs: Inputs, quote: Quote | None) -> float:
     return 0.0 if quote is None else (inputs.at - quote.at).total_seconds()
 
 
+def _spot(inputs: Inputs, structure: Structure) -> float | None:
+    """Return the price of the structure's own underlying, None if another one is quoted."""
+    return price_of(inputs.underlying) if structure.symbol == inputs.symbol else None
+
+
 def _market(inputs: Inputs) -> dict[str, Value]:
     spot, vix = price_of(inputs.underlying), price_of(inputs.vix)
     close = inputs.underlying.close if inputs.underlying else None
     vix_close = inputs.vix.close if inputs.vix else None
+    # The ranks have no age of their own: they are as old as the VIX they rank.
+    ranked = _number(admit(BY_NAME["vix"], vix, _age(inputs, inputs.vix)))
     of_spot = {
         "underlying_price": spot,
         "underlying_change_1h": hour_change(inputs.context, inputs.at, spot),
@@ -82,8 +100,8 @@ def _market(inputs: Inputs) -> dict[str, Value]:
     of_vix = {
         "vix": vix,
         "vix_change_1d": vix - vix_close if vix is not None and vix_close is not None else None,
-        "iv_rank": iv_rank(inputs.context, vix),
-        "iv_percentile": iv_percentile(inputs.context, vix),
+        "iv_rank": iv_rank(inputs.context, ranked),
+        "iv_percentile": iv_percentile(inputs.context, ranked),
     }
     of_session = {
         "minutes_since_open": inputs.session.minutes_since_open,
@@ -96,45 +114,54 @@ def _market(inputs: Inputs) -> dict[str, Value]:
     }
 
 
+def _number(value: Value) -> float | None:
+    return value if isinstance(value, float) else None
+
+
 def _portfolio(inputs: Inputs, held: Sequence[Position]) -> dict[str, Value]:
     values: dict[str, Value] = {"open_positions": float(len(held))}
-    stamp = inputs.net_liq
-    if stamp is None or stamp[0] <= 0:
+    if inputs.net_liq is None:
         return values
-    net_liq, at = stamp
+    net_liq, at = inputs.net_liq
+    age = (inputs.at - at).total_seconds()
     before, peak = inputs.context.previous_net_liq, inputs.context.peak_net_liq
-    losses = [p.max_loss for p in held]
-    total_loss = None if None in losses else float(sum(loss for loss in losses if loss is not None))
     values |= _admitted(
         {
             "net_liq": net_liq,
-            "day_pnl_ratio": net_liq / before - 1.0 if before else 0.0 if before is None else None,
-            "drawdown": max(0.0, 1.0 - net_liq / peak) if peak else 0.0 if peak is None else None,
-            "max_loss_ratio": None if total_loss is None else total_loss / net_liq,
+            # The first value ever seen is the reference of its day.
+            "day_pnl_ratio": 0.0 if before is None else net_liq / before - 1.0 if before > 0 else None,
+            "drawdown": 0.0 if peak is None else max(0.0, 1.0 - net_liq / peak) if peak > 0 else None,
         },
-        (inputs.at - at).total_seconds(),
+        age,
     )
+    if net_liq > 0:
+        values |= _shares(inputs, held, net_liq, age)
+    return values
+
+
+def _shares(inputs: Inputs, held: Sequence[Position], net_liq: float, age: float) -> dict[str, Value]:
+    """Return the figures that are shares of the account value; an account without value has none."""
+    losses = [p.max_loss for p in held]
+    total_loss = None if None in losses else float(sum(loss for loss in losses if loss is not None))
+    values = _admitted({"max_loss_ratio": None if total_loss is None else total_loss / net_liq}, age)
     if inputs.margin is not None:
         margin, margin_at = inputs.margin
-        values |= _admitted({"margin_ratio": margin / net_liq}, (inputs.at - margin_at).total_seconds())
-    delta, age = _dollar_delta(inputs, held)
+        values |= _admitted({"margin_ratio": margin / net_liq}, max(age, (inputs.at - margin_at).total_seconds()))
+    delta, delta_age = _dollar_delta(inputs, held)
     if delta is not None:
-        values |= _admitted({"portfolio_delta_ratio": delta / net_liq}, age)
+        values |= _admitted({"portfolio_delta_ratio": delta / net_liq}, max(age, delta_age))
     return values
 
 
 def _dollar_delta(inputs: Inputs, held: Sequence[Position]) -> tuple[float | None, float]:
-    spot = price_of(inputs.underlying)
-    if spot is None:
-        return None, 0.0
-    total, age = 0.0, _age(inputs, inputs.underlying)
+    total, age = 0.0, 0.0
     for position in held:
-        legs = _legs(inputs, position)
-        if legs is None:
+        legs, spot = _legs(inputs, position), _spot(inputs, position.structure)
+        if legs is None or spot is None:
             return None, 0.0
         shares = position.quantity * position.structure.multiplier
         total += sum(ratio * g.delta for ratio, g, _ in legs) * shares * spot
-        age = max(age, *(leg_age for _, _, leg_age in legs))
+        age = max(age, _age(inputs, inputs.underlying), *(leg_age for _, _, leg_age in legs))
     return total, age
 
 
@@ -142,7 +169,7 @@ def _legs(inputs: Inputs, position: Position) -> list[tuple[int, Greeks, float]]
     """Return (ratio, greeks, age in seconds) of each leg; one leg without greeks makes all sums missing."""
     found = []
     for leg in position.structure.legs:
-        quote = inputs.quotes.get(leg.contract.con_id)
+        quote = live(inputs.quotes.get(leg.contract.con_id))
         if quote is None or quote.greeks is None:
             return None
         found.append((leg.ratio, quote.greeks, _age(inputs, quote)))
@@ -163,21 +190,31 @@ def _position(inputs: Inputs, position: Position) -> dict[str, Value]:
         "max_profit": None if max_profit is None else float(max_profit),
         "max_loss": None if max_loss is None else float(max_loss),
     }
-    return {**_admitted(facts, 0.0), **_valuation(inputs, position), **_greek_sums(inputs, position)}
+    spot = _spot(inputs, structure)
+    # Needs the underlying alone: it is what rules fall back on when the greeks are missing.
+    distance = {"short_distance": None if spot is None else _short_distance(position, spot)}
+    return {
+        **_admitted(facts, 0.0),
+        **_admitted(distance, _age(inputs, inputs.underlying)),
+        **_valuation(inputs, position),
+        **_greek_sums(inputs, position),
+    }
 
 
 def _valuation(inputs: Inputs, position: Position) -> dict[str, Value]:
     structure = position.structure
-    quotes = [inputs.quotes.get(leg.contract.con_id) for leg in structure.legs]
-    age = max((_age(inputs, quote) for quote in quotes), default=0.0)
-    mark = net_mid(structure, inputs.quotes)
+    found = [(leg.contract.con_id, live(inputs.quotes.get(leg.contract.con_id))) for leg in structure.legs]
+    quotes = {con_id: quote for con_id, quote in found if quote is not None}
+    age = max((_age(inputs, quote) for quote in quotes.values()), default=0.0)
+    mark = net_mid(structure, quotes)
     units = structure.multiplier * position.quantity
     paid = float(inputs.commissions.get(position.position_id, position.commission))
     pnl = None if mark is None else (mark - float(position.entry_price)) * units - paid
     basis = abs(float(position.entry_price)) * units
     values: dict[str, Value] = {
         "mark": mark,
-        "spread": net_spread(structure, inputs.quotes),
+        # Of a crossed leg there is no mid, and its spread would hide the others'.
+        "spread": None if mark is None else net_spread(structure, quotes),
         "pnl": pnl,
         "pnl_ratio": pnl / basis if pnl is not None and basis > 0 else None,
     }
@@ -201,8 +238,7 @@ def _broker_valuation(inputs: Inputs, position: Position, basis: float) -> dict[
 
 
 def _greek_sums(inputs: Inputs, position: Position) -> dict[str, Value]:
-    legs = _legs(inputs, position)
-    spot = price_of(inputs.underlying)
+    legs, spot = _legs(inputs, position), _spot(inputs, position.structure)
     if legs is None:
         return {}
     age = max(leg_age for _, _, leg_age in legs)
@@ -211,14 +247,13 @@ def _greek_sums(inputs: Inputs, position: Position) -> dict[str, Value]:
     gamma = sum(ratio * g.gamma for ratio, g, _ in legs)
     values: dict[str, Value] = {
         "delta": sum(ratio * g.delta for ratio, g, _ in legs),
-        "gamma_1pct": None if spot is None else gamma * spot * 0.01,
         "theta": sum(ratio * g.theta for ratio, g, _ in legs),
         "vega": sum(ratio * g.vega for ratio, g, _ in legs),
         "iv": sum(g.iv for g in watched) / len(watched),
         "short_delta": max((abs(g.delta) for g in short), default=None),
-        "short_distance": None if spot is None else _short_distance(position, spot),
     }
-    return _admitted(values, age)
+    of_spot: dict[str, Value] = {"gamma_1pct": None if spot is None else gamma * spot * 0.01}
+    return {**_admitted(values, age), **_admitted(of_spot, max(age, _age(inputs, inputs.underlying)))}
 
 
 def _short_distance(position: Position, spot: float) -> float | None:
