@@ -541,6 +541,22 @@ def test_an_order_that_lives_on_after_an_error_is_doubted_found_and_still_cancel
     play(story)
 
 
+def test_an_order_that_only_ib_async_calls_cancelled_is_cancelled_for_real() -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+        order_id = desk.broker.next_order_id()
+        desk.broker.place(ticket("v6-a", order_id, "-5.00"))
+        await asyncio.sleep(1)
+        await say(stage, 10349, order_id)
+        assert [trade.orderStatus.status for trade in desk.link.ib.trades()] == ["Cancelled"]
+        assert [order.status for order in stage.gateway.orders()] == ["Submitted"]
+        desk.broker.cancel(order_id)
+        await asyncio.sleep(1)
+        assert [order.status for order in stage.gateway.orders()] == ["Cancelled"]
+
+    play(story)
+
+
 def unheard(status: str, code: int = 0) -> ib_async.Trade:
     """Return a trade with the status that ib_async has given it; a code makes it an inferred one."""
     order = ib_async.Order(orderId=5, orderRef="v6-x", permId=9)
