@@ -31,8 +31,9 @@ from v6.lang.ast import (
     UnaryOp,
 )
 from v6.lang.desk import OnMissing, Rule
+from v6.lang.message import Alert
 from v6.model.catalogue import BY_NAME, FIELDS, Field, Kind, Scope, Unit, Value
-from v6.model.decision import Action, ActionKind
+from v6.model.decision import Action, ActionKind, AlertSeverity
 
 SPAN = Span("generated", 1, 1)
 NASTY = (0.0, -0.0, 5e-324, 2.2250738585072014e-308, 0.1, 0.2, 0.1 + 0.2, 0.3, 1.0, -1.0, 2.5, 3.0, 1e15, -1e15, 1e-9)
@@ -135,18 +136,26 @@ SERIES: dict[str, tuple[Value, ...]] = {
 
 
 @st.composite
+def folds(draw: st.DrawFn, name: str, number: st.SearchStrategy[Expr]) -> Track:
+    """An aggregate, over some minutes or hours if it looks back."""
+    fold = draw(st.sampled_from(Fold))
+    window = draw(st.sampled_from((60, 300, 600, 3600, 86_400))) if fold.windowed else None
+    return Track(name, fold, draw(number), SPAN, window)
+
+
+@st.composite
 def rules(draw: st.DrawFn, bit: int) -> Rule:
     """A rule with folds, timers and a fallback, of either scope."""
     names = ("pnl_ratio", "iv", "credit", "vix", "drawdown")
     fields: tuple[Symbol, ...] = tuple(BY_NAME[name] for name in names)
-    tracks = tuple(
-        Track(f"t{i}", draw(st.sampled_from(Fold)), draw(numbers(fields)), SPAN)
-        for i in range(draw(st.integers(0, 2)))
-    )
+    tracks = tuple(draw(folds(f"t{i}", numbers(fields))) for i in range(draw(st.integers(0, 2))))
     condition = conditions((*fields, *tracks))
     on_missing = draw(st.sampled_from(OnMissing))
     escalate = on_missing is OnMissing.ESCALATE
     scope = draw(st.sampled_from((Scope.POSITION, Scope.POSITION, Scope.PORTFOLIO)))
+    kind = draw(st.sampled_from((ActionKind.CLOSE, ActionKind.ROLL, ActionKind.REDUCE, ActionKind.ALERT)))
+    pauses = kind is not ActionKind.CLOSE
+    tells = kind is ActionKind.ALERT or draw(st.booleans())
     return Rule(
         id=f"rule{bit}",
         priority=bit + 1,
@@ -157,10 +166,14 @@ def rules(draw: st.DrawFn, bit: int) -> Rule:
         tracks=tracks,
         when=draw(condition),
         for_s=draw(st.sampled_from((0, 0, 60, 300, 900))),
+        keep_s=draw(st.sampled_from((0, 0, 60, 301, 3600))),
+        cooldown_s=draw(st.sampled_from((0, 300, 900, 86_400))) if pauses else 0,
         on_missing=on_missing,
         missing_for_s=draw(st.sampled_from((60, 300, 1200))) if escalate else None,
         fallback=draw(st.none() | condition) if escalate else None,
-        then=Action(draw(st.sampled_from((ActionKind.CLOSE, ActionKind.ROLL)))),
+        then=Action(kind),
+        alert=Alert(AlertSeverity.INFO, ("",)) if tells else None,
+        apply_to_open=False,
         examples=(),
         span=SPAN,
         fingerprint=f"{bit}",

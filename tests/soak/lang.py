@@ -28,9 +28,9 @@ from hypothesis import strategies as st
 from tests.backends.generate import conditions, nasty_rows, numbers, rules
 from tests.backends.test_agreement import ARROW, SYMBOLS, decided, replayed, series
 from tests.soak.mutants import MUTANTS, Mutant
-from v6.backends.duckdb import condition_sql
 from v6.backends.python import compile_condition
 from v6.backends.reference import evaluate
+from v6.backends.sql import condition_sql
 from v6.lang.ast import Expr
 from v6.lang.desk import Rule
 from v6.model.catalogue import FIELDS

@@ -1,174 +1,33 @@
-"""Rules as one generated Python function per scope: plain operators while inputs are there, Kleene's while not.
+"""Rules as one generated Python function per scope, quick while inputs are there and exact while not.
 
-`step(values, slots, now, restart)` takes a row's values, the state of the row's key (microseconds or numbers, in the
-order of `Program.slots`), the time in microseconds, and whether timers restart; it returns the fired mask, the unknown
-mask and the new state.
+`step(values, slots, now, restart)` takes a row's values, the state of the row's key (in the order of `Program.slots`),
+the time in microseconds, and whether timers restart. It returns the bit of the rule that decides or -1, the fired and
+the unknown mask, the mask of the alerts that are due, and the new state.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias, assert_never, cast
+from typing import Final, TypeAlias, cast
 
-from v6.backends import kleene
-from v6.lang.ast import (
-    And,
-    Binary,
-    BinaryOp,
-    Bool,
-    Call,
-    Compare,
-    CompareOp,
-    EnumText,
-    Expr,
-    Fold,
-    Function,
-    IfElse,
-    Name,
-    Number,
-    Or,
-    Param,
-    Symbol,
-    Track,
-    Unary,
-    UnaryOp,
-    fields_of,
-    tracks_of,
-)
+from v6.backends.folds import WINDOWED, History
+from v6.backends.lowering import EXACT, Mode, all_present, guarded, lower, must_be_there
+from v6.lang.ast import Expr, Fold, Track, fields_of
 from v6.lang.canonical import track_meaning
 from v6.lang.desk import OnMissing, Rule
 from v6.lang.ranges import can_be_missing
-from v6.model.catalogue import INDEX, Field, Scope, Value
+from v6.model.catalogue import INDEX, Scope, Value
+from v6.model.decision import ActionKind
 
-Slots: TypeAlias = tuple[float | int | None, ...]
-Step: TypeAlias = Callable[[tuple[Value, ...], Slots, int, bool], tuple[int, int, Slots]]
+Memory: TypeAlias = float | int | History | None
+"""What one slot holds: a folded value, a time in microseconds, or the values of a window."""
 
-_ARITHMETIC: Final = {
-    BinaryOp.ADD: "add",
-    BinaryOp.SUB: "sub",
-    BinaryOp.MUL: "mul",
-    BinaryOp.DIV: "div",
-}
-_COMPARISON: Final = {
-    CompareOp.LT: "lt",
-    CompareOp.LE: "le",
-    CompareOp.GT: "gt",
-    CompareOp.GE: "ge",
-    CompareOp.EQ: "eq",
-    CompareOp.NE: "ne",
-}
-_EXACT: Final[dict[str, Callable[..., Value]]] = {
-    **{_ARITHMETIC[op]: call for op, call in kleene.ARITHMETIC.items()},
-    **{_COMPARISON[op]: call for op, call in kleene.COMPARISONS.items()},
-    **{f"{function}_": call for function, call in kleene.FUNCTIONS.items()},
-    "neg": kleene.neg,
-    "not_": kleene.not_,
-    "and_": kleene.and_,
-    "or_": kleene.or_,
-    "if_else": kleene.if_else,
-}
-"""What generated code may call; nothing else is in its namespace."""
+Slots: TypeAlias = tuple[Memory, ...]
+Outcome: TypeAlias = tuple[int, int, int, int, Slots]
+Step: TypeAlias = Callable[[tuple[Value, ...], Slots, int, bool], Outcome]
 
-Absent: TypeAlias = Callable[[Symbol], bool]
-
-
-def _all_present(_: Symbol) -> bool:
-    return False
-
-
-def _any_absent(symbol: Symbol) -> bool:
-    return not isinstance(symbol, Param)
-
-
-def _variable(symbol: Symbol, tracks: dict[str, str]) -> str:
-    match symbol:
-        case Field(name=name):
-            return f"f{INDEX[name]}"
-        case Param(value=value):
-            return f"({value!r})"
-        case Track():
-            return tracks[track_meaning(symbol)]
-        case _:
-            assert_never(symbol)
-
-
-class _Lowering:
-    """Expression to Python text, exact only where something can be missing."""
-
-    def __init__(self, tracks: dict[str, str], absent: Absent) -> None:
-        self.tracks = tracks
-        self.absent = absent
-
-    def text(self, expr: Expr) -> str:
-        exact = can_be_missing(expr, self.absent)
-        match expr:
-            case Number(value=value):
-                return repr(value)
-            case Bool(value=value):
-                return repr(value)
-            case EnumText(value=value):
-                return repr(value)
-            case Name(symbol=symbol):
-                return _variable(symbol, self.tracks)
-            case Unary(op=op, operand=operand):
-                inner = self.text(operand)
-                if exact:
-                    return f"{'not_' if op is UnaryOp.NOT else 'neg'}({inner})"
-                return f"({op} {inner})"
-            case Binary(op=op, left=left, right=right):
-                a, b = self.text(left), self.text(right)
-                return f"{_ARITHMETIC[op]}({a}, {b})" if exact else f"({a} {op} {b})"
-            case Compare():
-                return self._compare(expr, exact)
-            case And(operands=operands):
-                return self._junction("and", operands, exact)
-            case Or(operands=operands):
-                return self._junction("or", operands, exact)
-            case IfElse(condition=condition, then=then, otherwise=otherwise):
-                c, a, b = self.text(condition), self.text(then), self.text(otherwise)
-                return f"if_else({c}, {a}, {b})" if exact else f"({a} if {c} else {b})"
-            case Call(function=Function.HAS, arguments=(argument,)) if not can_be_missing(argument, self.absent):
-                return "True"
-            case Call(function=function, arguments=arguments):
-                return self._call(function, [self.text(argument) for argument in arguments], exact)
-            case _:
-                assert_never(expr)
-
-    def _junction(self, word: str, operands: tuple[Expr, ...], exact: bool) -> str:
-        parts = [self.text(operand) for operand in operands]
-        return f"{word}_({', '.join(parts)})" if exact else f"({f' {word} '.join(parts)})"
-
-    def _compare(self, expr: Compare, exact: bool) -> str:
-        if not exact:
-            first, *rest = (self.text(operand) for operand in expr.operands)
-            return "(" + first + "".join(f" {op} {right}" for op, right in zip(expr.ops, rest, strict=True)) + ")"
-        links = [f"{_COMPARISON[op]}({self.text(a)}, {self.text(b)})" for op, a, b in expr.links()]
-        return links[0] if len(links) == 1 else f"and_({', '.join(links)})"
-
-    def _call(self, function: Function, arguments: list[str], exact: bool) -> str:
-        joined = ", ".join(arguments)
-        match function:
-            case Function.HAS:
-                return f"({joined} is not None)"
-            case Function.ABS | Function.MIN | Function.MAX:
-                return f"{function}_({joined})" if exact else f"{function}({joined})"
-            case Function.CLAMP:
-                x, low, high = arguments
-                return f"clamp_({joined})" if exact else f"min(max({x}, {low}), {high})"
-            case _:
-                assert_never(function)
-
-
-def _guarded(expr: Expr, tracks: dict[str, str]) -> str:
-    """Return text that takes the plain form whenever no input of this expression is missing."""
-    exact = _Lowering(tracks, _any_absent).text(expr)
-    symbols: tuple[Symbol, ...] = (*fields_of(expr), *tracks_of(expr))
-    inputs = [_variable(symbol, tracks) for symbol in symbols]
-    plain = _Lowering(tracks, _all_present).text(expr)
-    if not inputs or plain == exact:
-        return exact
-    return f"{plain} if {' and '.join(f'{name} is not None' for name in inputs)} else {exact}"
+_BUILTINS: Final = {"abs": abs, "min": min, "max": max, "TypeError": TypeError}
 
 
 def track_slot(rule: Rule, track: Track) -> str:
@@ -191,26 +50,27 @@ class Program:
 
 
 class _Generator:
+    """Writes two functions: `exact`, and `step`, which tries the plain operators first."""
+
     def __init__(self, rules: Sequence[Rule], scope: Scope) -> None:
         self.rules = [(bit, rule) for bit, rule in enumerate(rules) if rule.scope is scope]
         self.slots: dict[str, str] = {}
-        self.tracks: dict[str, str] = {}
-        self.lines: list[str] = []
-
-    def program(self) -> Program:
+        self.values: dict[str, str] = {}
         for _, rule in self.rules:
             for track in rule.live_tracks:
-                self._fold(rule, track)
-        folds, self.lines = self.lines, []
-        for bit, rule in self.rules:
-            self._rule(bit, rule)
-        early = self._reads([(*(t.expr for t in rule.live_tracks), rule.when) for _, rule in self.rules])
-        late = {n: None for n in self._reads([rule.expressions for _, rule in self.rules]) if n not in early}
-        body = (*self._load(early), *self._state(), *folds, *self._fast(), *self._load(late))
-        text = "\n    ".join(
-            ["def step(v, s, now, restart):", *body, "fired = unknown = 0", *self.lines, self._tail(frozenset())]
-        )
-        namespace: dict[str, object] = {"__builtins__": {"abs": abs, "min": min, "max": max}, **_EXACT}
+                slot = self._slot(track_slot(rule, track))
+                # A window's memory is not its value.
+                self.values[track_slot(rule, track)] = f"w{slot[1:]}" if track.fold.windowed else slot
+        for _, rule in self.rules:
+            for name in _timers(rule):
+                self._slot(f"{rule.id}/{name}")
+
+    def program(self) -> Program:
+        exact = ["def exact(v, s, now, restart):", *self._exact()]
+        body = self._trying()
+        quick = ["def step(v, s, now, restart):", *body, "return exact(v, s, now, restart)"]
+        text = "\n".join("\n    ".join(lines) for lines in (exact, quick)) + "\n"
+        namespace: dict[str, object] = {"__builtins__": dict(_BUILTINS), **EXACT, **_windowed()}
         # The text holds only our own names, and constants and words that passed the parser's whitelist.
         exec(compile(text, "<rules>", "exec"), namespace)
         return Program(tuple(self.slots), cast(Step, namespace["step"]), text)
@@ -218,93 +78,201 @@ class _Generator:
     def _slot(self, name: str) -> str:
         return self.slots.setdefault(name, f"s{len(self.slots)}")
 
-    @staticmethod
-    def _reads(groups: Iterable[Iterable[Expr]]) -> dict[str, None]:
-        return {field.name: None for group in groups for expr in group for field in fields_of(expr)}
+    def _timer(self, rule: Rule, name: str) -> str:
+        return self.slots[f"{rule.id}/{name}"]
 
-    @staticmethod
-    def _load(names: Iterable[str]) -> list[str]:
-        return [f"f{INDEX[name]} = v[{INDEX[name]}]" for name in names]
+    def _tracks(self, rule: Rule) -> dict[str, str]:
+        return {track_meaning(t): self.values[track_slot(rule, t)] for t in rule.live_tracks}
 
-    def _state(self) -> list[str]:
-        return [f"{', '.join(self.slots.values())}, = s"] if self.slots else []
+    # -- the two ways ----------------------------------------------------------------------------------------------
 
-    def _tail(self, cleared: frozenset[str], unknown: str = "unknown") -> str:
-        slots = ("None" if slot in cleared else slot for slot in self.slots.values())
-        return f"return fired, {unknown}, ({''.join(f'{slot}, ' for slot in slots)})"
-
-    def _fast(self) -> list[str]:
-        """Return the way of a row on which nothing is missing: every verdict is known, so no rule waits for inputs."""
-        if any(can_be_missing(rule.when, _all_present) for _, rule in self.rules):
-            return []
-        known: dict[str, None] = {}
-        lines = ["    fired = 0"]
-        cleared = set()
+    def _exact(self) -> list[str]:
+        lines = self._load(rule.expressions for _, rule in self.rules)
+        for _, rule in self.rules:
+            for track in rule.live_tracks:
+                lines += self._fold(rule, track, guarded(track.expr, {}), "x is not None and ")
+        lines.append("fired = unknown = 0")
         for bit, rule in self.rules:
-            tracks = {track_meaning(t): self.slots[track_slot(rule, t)] for t in rule.live_tracks}
-            symbols: tuple[Symbol, ...] = (*fields_of(rule.when), *tracks_of(rule.when))
-            known |= {_variable(symbol, tracks): None for symbol in symbols}
-            lines += [f"    {line}" for line in self._fast_rule(bit, rule, tracks)]
+            lines += self._rule(bit, rule)
+        return [*lines, *self._decide(quick=False), self._tail(frozenset())]
+
+    def _trying(self) -> list[str]:
+        """Return the way of a row on which nothing that matters is missing: every verdict is known.
+
+        Python's own operators raise TypeError on None, or do not look at it because the rest has settled the verdict,
+        as it would by Kleene's rules.
+        """
+        wanted = [(*(t.expr for t in rule.live_tracks), rule.when) for _, rule in self.rules]
+        if not self.rules or any(can_be_missing(expr, all_present) for group in wanted for expr in group):
+            return []
+        lines, there, cleared = [], dict[str, None](), set()
+        for _, rule in self.rules:
+            for track in rule.live_tracks:
+                there |= must_be_there(track.expr, {})
+                # None against a number raises, and None after None changes nothing.
+                lines += self._fold(rule, track, lower(track.expr, {}, Mode.TRYING), "")
+        lines.append("fired = 0")
+        for bit, rule in self.rules:
+            tracks = self._tracks(rule)
+            there |= must_be_there(rule.when, tracks)
+            lines += self._quick_rule(bit, rule, lower(rule.when, tracks, Mode.TRYING))
             if rule.on_missing is OnMissing.ESCALATE:
-                cleared.add(self._slot(f"{rule.id}/missing"))
-        guards = " and ".join(["not restart", *(f"{name} is not None" for name in known)])
-        return [f"if {guards}:", *lines, "    " + self._tail(frozenset(cleared), "0")]
+                cleared.add(self._timer(rule, "missing"))
+        lines += [*self._decide(quick=True), self._tail(frozenset(cleared), "0")]
+        fields = {name: None for name in there if name.startswith("f")}
+        late = [name for name in there if name not in fields]
+        check = [f"if {' or '.join(f'{name} is None' for name in late)}: raise TypeError"] if late else []
+        place = next(i for i, line in enumerate(lines) if line == "fired = 0")
+        lines[place:place] = check
+        guard = " and ".join(["not restart", *(f"{name} is not None" for name in fields)])
+        inner = ["try:", *(f"    {line}" for line in lines), "except TypeError: pass"]
+        return [*self._load(wanted), f"if {guard}:", *(f"    {line}" for line in inner)]
 
-    def _fast_rule(self, bit: int, rule: Rule, tracks: dict[str, str]) -> list[str]:
-        condition = _Lowering(tracks, _all_present).text(rule.when)
-        if not rule.for_s:
-            return [f"if {condition}: fired |= {1 << bit}"]
-        since = self._slot(f"{rule.id}/since")
-        return [
-            f"if {condition}:",
-            f"    if {since} is None: {since} = now",
-            f"    if now - {since} >= {rule.for_s * 1_000_000}: fired |= {1 << bit}",
-            f"else: {since} = None",
-        ]
+    def _load(self, groups: Iterable[Iterable[Expr]]) -> list[str]:
+        names = {field.name: None for group in groups for expr in group for field in fields_of(expr)}
+        lines = [f"f{INDEX[name]} = v[{INDEX[name]}]" for name in names]
+        return [*lines, f"{', '.join(self.slots.values())}, = s"] if self.slots else lines
 
-    def _fold(self, rule: Rule, track: Track) -> None:
+    def _tail(self, cleared: frozenset[str] | set[str], unknown: str = "unknown") -> str:
+        slots = ("None" if slot in cleared else slot for slot in self.slots.values())
+        alerts = "alerts" if any(rule.alert is not None for _, rule in self.rules) else "0"
+        return f"return first, fired, {unknown}, {alerts}, ({''.join(f'{slot}, ' for slot in slots)})"
+
+    # -- folds and verdicts ----------------------------------------------------------------------------------------
+
+    def _fold(self, rule: Rule, track: Track, text: str, present: str) -> list[str]:
         """Rules share no state: two rules with the same fold keep one each, as each is forgotten with its rule."""
-        slot = self._slot(track_slot(rule, track))
-        self.lines.append(f"x = {_guarded(track.expr, {})}")
-        match track.fold:
-            case Fold.MAX:
-                better = f" and ({slot} is None or x > {slot})"
-            case Fold.MIN:
-                better = f" and ({slot} is None or x < {slot})"
-            case Fold.FIRST:
-                better = f" and {slot} is None"
-            case _:
-                assert_never(track.fold)
-        self.lines.append(f"if x is not None{better}: {slot} = x")
+        slot = self.slots[track_slot(rule, track)]
+        if track.window_s is not None:
+            value = self.values[track_slot(rule, track)]
+            return [f"{slot}, {value} = {track.fold}_({slot}, now, {text}, {track.window_s * 1_000_000})"]
+        test = {Fold.MAX: f" or x > {slot}", Fold.MIN: f" or x < {slot}", Fold.FIRST: ""}[track.fold]
+        return [f"x = {text}", f"if {present}({slot} is None{test}): {slot} = x"]
 
-    def _rule(self, bit: int, rule: Rule) -> None:
-        tracks = {track_meaning(t): self.slots[track_slot(rule, t)] for t in rule.live_tracks}
-        self.lines.append(f"c = {_guarded(rule.when, tracks)}")
-        if rule.fallback is not None:
-            self.lines.append(f"if c is None: c = {_guarded(rule.fallback, tracks)}")
-        since = self._slot(f"{rule.id}/since") if rule.for_s else None
-        missing = self._slot(f"{rule.id}/missing") if rule.on_missing is OnMissing.ESCALATE else None
-        mask = 1 << bit
-        for slot in filter(None, (since, missing)):
-            self.lines.append(f"if restart: {slot} = None")
-        self.lines.append("if c:")
-        if since is None:
-            self.lines.append(f"    fired |= {mask}")
+    def _quick_rule(self, bit: int, rule: Rule, condition: str) -> list[str]:
+        fires = f"fired |= {1 << bit}"
+        lines = []
+        if rule.keep_s or _latched(rule):
+            lines.append(f"c = {condition}")
+            condition = "c"
+        if rule.for_s:
+            since = self._timer(rule, "since")
+            lines += [
+                f"if {condition}:",
+                f"    if {since} is None: {since} = now",
+                f"    if now - {since} >= {rule.for_s * 1_000_000}: {fires}",
+                f"else: {since} = None",
+            ]
         else:
-            self.lines.append(f"    if {since} is None: {since} = now")
-            self.lines.append(f"    if now - {since} >= {rule.for_s * 1_000_000}: fired |= {mask}")
-        self.lines += self._unknown(mask, missing, rule)
-        if since is not None:
-            self.lines.append(f"else: {since} = None")
-        if missing is not None:
-            self.lines.append(f"if c is not None: {missing} = None")
+            lines.append(f"if {condition}: {fires}")
+        return [*lines, *self._after(1 << bit, rule)]
 
-    def _unknown(self, mask: int, missing: str | None, rule: Rule) -> list[str]:
-        lines = ["elif c is None:", f"    unknown |= {mask}"]
+    def _rule(self, bit: int, rule: Rule) -> list[str]:
+        tracks, mask = self._tracks(rule), 1 << bit
+        lines = [f"c = {guarded(rule.when, tracks)}"]
+        if rule.fallback is not None:
+            lines.append(f"if c is None: c = {guarded(rule.fallback, tracks)}")
+        since = self._timer(rule, "since") if rule.for_s else None
+        missing = self._timer(rule, "missing") if rule.on_missing is OnMissing.ESCALATE else None
+        lines += [f"if restart: {slot} = None" for slot in (since, missing) if slot is not None]
+        lines.append("if c:")
+        if since is None:
+            lines.append(f"    fired |= {mask}")
+        else:
+            lines.append(f"    if {since} is None: {since} = now")
+            lines.append(f"    if now - {since} >= {rule.for_s * 1_000_000}: fired |= {mask}")
+        lines += ["elif c is None:", f"    unknown |= {mask}"]
         if missing is not None and rule.missing_for_s is not None:
             lines.append(f"    if {missing} is None: {missing} = now")
             lines.append(f"    if now - {missing} >= {rule.missing_for_s * 1_000_000}: fired |= {mask}")
+        if since is not None:
+            lines.append(f"else: {since} = None")
+        if missing is not None:
+            lines.append(f"if c is not None: {missing} = None")
+        return [*lines, *self._after(mask, rule)]
+
+    def _after(self, mask: int, rule: Rule) -> list[str]:
+        """Return what follows the verdict `c`: firing on for a while, and the end of an episode."""
+        lines = []
+        if rule.keep_s:
+            kept = self._timer(rule, "kept")
+            lines.append(f"if fired & {mask}: {kept} = now")
+            lines.append(f"elif {kept} is not None and now - {kept} < {rule.keep_s * 1_000_000}: fired |= {mask}")
+        latches = [self._timer(rule, name) for name in _latched(rule)]
+        if latches:
+            lines.append(f"if c is False and not fired & {mask}: {' = '.join(latches)} = None")
         return lines
+
+    # -- the decision ----------------------------------------------------------------------------------------------
+
+    def _decide(self, *, quick: bool) -> list[str]:
+        deciding = sum(1 << bit for bit, rule in self.rules if rule.decides)
+        alone = sum(1 << bit for bit, rule in self.rules if not rule.decides)
+        lines = [f"a = fired & {deciding}" if alone else "a = fired"]
+        if not quick:
+            lines += self._barrier()
+        aside = [(bit, rule) for bit, rule in self.rules if rule.stands_aside]
+        for bit, rule in aside:
+            lines.append(f"if a & {1 << bit} and ({self._resting(rule, 'latched')}): a &= {~(1 << bit)}")
+        lines.append("first = (a & -a).bit_length() - 1 if a else -1")
+        for bit, rule in aside:
+            lines += [f"if first == {bit}: {' = '.join(self._acting(rule, 'latched'))}"]
+        told = [(bit, rule) for bit, rule in self.rules if rule.alert is not None]
+        if told:
+            lines.append("alerts = 0")
+        for bit, rule in told:
+            due = f"fired & {1 << bit} and not ({self._resting(rule, 'told')})"
+            lines += [f"if {due}:", f"    alerts |= {1 << bit}", f"    {' = '.join(self._acting(rule, 'told'))}"]
+        return lines
+
+    def _barrier(self) -> list[str]:
+        protective = sum(1 << bit for bit, rule in self.rules if rule.protective)
+        adding = [rule for _, rule in self.rules if not rule.then.kind.reduces_risk]
+        if not protective or not adding:
+            return []
+        reducing = sum(1 << bit for bit, rule in self.rules if rule.then.kind.reduces_risk)
+        return [f"w = unknown & ~fired & {protective}", f"if w: a &= (w & -w) - 1 | {reducing}"]
+
+    def _resting(self, rule: Rule, latch: str) -> str:
+        tests = []
+        if latch in _latched(rule):
+            tests.append(f"{self._timer(rule, latch)} is not None")
+        if _paced(rule, latch):
+            acted = self._timer(rule, "acted")
+            tests.append(f"({acted} is not None and now - {acted} < {rule.cooldown_s * 1_000_000})")
+        return " or ".join(tests)
+
+    def _acting(self, rule: Rule, latch: str) -> list[str]:
+        """Return the slots that take the time at which the rule acted, and that time."""
+        slots = [self._timer(rule, latch)] if latch in _latched(rule) else []
+        return [*slots, *([self._timer(rule, "acted")] if _paced(rule, latch) else []), "now"]
+
+
+def _timers(rule: Rule) -> list[str]:
+    """Return the names of the rule's slots beside its folds."""
+    names = ["since"] if rule.for_s else []
+    if rule.on_missing is OnMissing.ESCALATE:
+        names.append("missing")
+    if rule.keep_s:
+        names.append("kept")
+    names += _latched(rule)
+    if rule.cooldown_s:
+        names.append("acted")
+    return names
+
+
+def _latched(rule: Rule) -> list[str]:
+    names = ["latched"] if rule.decides and rule.latches else []
+    return names if rule.alert is None else [*names, "told"]
+
+
+def _paced(rule: Rule, latch: str) -> bool:
+    """Tell whether the rule's cooldown is about this: an alert rule's alerts, any other rule's action."""
+    return rule.cooldown_s > 0 and (latch == "told") is (rule.then.kind is ActionKind.ALERT)
+
+
+def _windowed() -> dict[str, object]:
+    return {f"{fold}_": call for fold, call in WINDOWED.items()}
 
 
 def compile_rules(rules: Sequence[Rule], scope: Scope) -> Program:
@@ -315,7 +283,7 @@ def compile_rules(rules: Sequence[Rule], scope: Scope) -> Program:
 def compile_condition(expr: Expr) -> Callable[[tuple[Value, ...]], bool | None]:
     """Compile a condition without tracks to a function of a row's values; None is unknown."""
     reads = "; ".join(f"f{INDEX[f.name]} = v[{INDEX[f.name]}]" for f in fields_of(expr)) or "pass"
-    text = f"def condition(v):\n    {reads}\n    return {_guarded(expr, {})}"
-    namespace: dict[str, object] = {"__builtins__": {"abs": abs, "min": min, "max": max}, **_EXACT}
+    text = f"def condition(v):\n    {reads}\n    return {guarded(expr, {})}"
+    namespace: dict[str, object] = {"__builtins__": dict(_BUILTINS), **EXACT}
     exec(compile(text, "<condition>", "exec"), namespace)
     return cast(Callable[[tuple[Value, ...]], bool | None], namespace["condition"])

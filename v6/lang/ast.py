@@ -41,11 +41,19 @@ class Function(StrEnum):
 
 
 class Fold(StrEnum):
-    """Aggregates over a position's life; each ignores missing values and includes the current row."""
+    """Aggregates over a key's rows; each ignores missing values. The last three look back over a window."""
 
     MAX = "max"
     MIN = "min"
     FIRST = "first"
+    LAST_BEFORE = "last_before"
+    CHANGE = "change"
+    MEAN = "mean"
+
+    @property
+    def windowed(self) -> bool:
+        """Tell whether the aggregate takes a duration beside its expression."""
+        return self in {Fold.LAST_BEFORE, Fold.CHANGE, Fold.MEAN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +70,13 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """A fold of `expr` over the rows of one key."""
+    """A fold of `expr` over the rows of one key; `window_s` is given for the windowed ones only."""
 
     name: str
     fold: Fold
     expr: Expr
     span: Span
+    window_s: int | None = None
 
 
 Symbol: TypeAlias = Field | Param | Track

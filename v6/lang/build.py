@@ -2,78 +2,34 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, Final, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
-from v6.errors import Diagnostic, Severity, Span
+from v6.errors import Diagnostic, Severity
 from v6.lang import source
-from v6.lang.ast import Expr, Fold, Param, Symbol, Track, fields_of, tracks_of
+from v6.lang.ast import Expr, Param, Symbol, Track, fields_of, tracks_of
+from v6.lang.builder import Builder
 from v6.lang.canonical import fingerprint, meaning, plain_value, track_meaning
 from v6.lang.check import check_rule, check_scope
 from v6.lang.desk import Example, Limits, OnMissing, Rule, StrategyTemplate
 from v6.lang.hints import did_you_mean
-from v6.lang.parse import RESERVED, parse_expression
-from v6.lang.types import Checker
 from v6.model.catalogue import BY_NAME, Scope, Unit, Value
 from v6.model.decision import Action, ActionKind, Urgency
 
 T = TypeVar("T")
 
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_FOLD: Final = re.compile(r"\s*([A-Za-z_]+)\s*\((.*)\)\s*", re.DOTALL)
-
-
-def seconds(text: str) -> int:
-    """Return a schema-valid duration such as 5m in seconds."""
-    return int(text[:-1]) * _SECONDS[text[-1]]
-
-
-class _Builder:
-    """Reads values out of one file's nodes and collects what is wrong with them."""
-
-    def __init__(self, root: source.Mapping) -> None:
-        self.root = root
-        self.diagnostics: list[Diagnostic] = []
-
-    def fail(self, span: Span, code: str, message: str, hint: str = "") -> None:
-        self.diagnostics.append(Diagnostic(span, code, message, hint))
-
-    def value(self, key: str, default: Any = None) -> Any:
-        node = self.root.get(key)
-        return default if node is None else source.plain(node)
-
-    def expression(self, node: source.Node | None, symbols: Mapping[str, Symbol], offset: int = 0) -> Expr | None:
-        """Parse the scalar's text from `offset` on; None after recording why not."""
-        assert isinstance(node, source.Scalar)
-        text = str(node.value)[offset:]
-        parsed = parse_expression(text, symbols, lambda at: node.at(at + offset))
-        if isinstance(parsed, list):
-            self.diagnostics += parsed
-            return None
-        return parsed
-
-    def condition(self, key: str, symbols: Mapping[str, Symbol]) -> Expr | None:
-        if self.value(key) is None:
-            return None
-        expr = self.expression(self.root.get(key), symbols)
-        if expr is not None:
-            checker = Checker()
-            checker.condition(expr)
-            self.diagnostics += checker.diagnostics
-        return expr
-
 
 def build_rule(root: source.Mapping) -> tuple[Rule | None, list[Diagnostic]]:
     """Return the rule of a schema-valid file and its diagnostics; no rule when an error is among them."""
-    builder = _Builder(root)
+    builder = Builder(root)
     params = _params(builder)
     symbols: dict[str, Symbol] = {**BY_NAME, **{p.name: p for p in params}}
-    tracks = _tracks(builder, symbols)
+    tracks = builder.tracks(symbols)
     symbols |= {t.name: t for t in tracks}
     when = builder.condition("when", symbols)
     fallback = builder.condition("fallback", symbols)
+    alert = builder.alert(symbols)
     if when is None or builder.diagnostics:
         # What follows would only repeat the mistakes in other words.
         return None, builder.diagnostics
@@ -87,11 +43,15 @@ def build_rule(root: source.Mapping) -> tuple[Rule | None, list[Diagnostic]]:
         params=params,
         tracks=tracks,
         when=when,
-        for_s=seconds(builder.value("for", "0s")),
+        for_s=builder.duration("for") or 0,
+        keep_s=builder.duration("keep_firing_for") or 0,
+        cooldown_s=builder.duration("cooldown") or 0,
         on_missing=OnMissing(builder.value("on_missing", "skip")),
-        missing_for_s=seconds(builder.value("missing_for")) if builder.value("missing_for") else None,
+        missing_for_s=builder.duration("missing_for"),
         fallback=fallback,
-        then=Action(ActionKind(then["action"]), Urgency(then.get("urgency", "normal"))),
+        then=Action(ActionKind(then["action"]), Urgency(then.get("urgency", "normal")), then.get("fraction")),
+        alert=alert,
+        apply_to_open=builder.value("apply_to_open", False),
         examples=_examples(builder, when, fallback, tracks),
         span=root.span,
         fingerprint="",
@@ -102,9 +62,9 @@ def build_rule(root: source.Mapping) -> tuple[Rule | None, list[Diagnostic]]:
     return (None if failed else rule), builder.diagnostics
 
 
-def _params(builder: _Builder) -> tuple[Param, ...]:
+def _params(builder: Builder) -> tuple[Param, ...]:
     found = []
-    for name, span, node in _named(builder, "params", "field", BY_NAME):
+    for name, span, node in builder.named("params", "field", BY_NAME):
         values: Any = source.plain(node)
         param = Param(
             name, float(values["value"]), Unit(values["unit"]), float(values["min"]), float(values["max"]), span
@@ -116,50 +76,7 @@ def _params(builder: _Builder) -> tuple[Param, ...]:
     return tuple(found)
 
 
-def _named(
-    builder: _Builder, key: str, what: str, taken: Mapping[str, object]
-) -> Iterable[tuple[str, Span, source.Node]]:
-    node = builder.root.get(key)
-    if not isinstance(node, source.Mapping):
-        return
-    for entry in node.entries:
-        if entry.key in taken or entry.key in RESERVED:
-            kind = f"a {what}" if entry.key in taken else "a word of the language"
-            builder.fail(entry.key_span, "name-taken", f"`{entry.key}` is already {kind}", "choose another name")
-        yield entry.key, entry.key_span, entry.value
-
-
-def _tracks(builder: _Builder, symbols: Mapping[str, Symbol]) -> tuple[Track, ...]:
-    found = []
-    for name, span, node in _named(builder, "track", "field or param", symbols):
-        assert isinstance(node, source.Scalar)
-        text = str(node.value)
-        match = _FOLD.fullmatch(text)
-        folds = [fold.value for fold in Fold]
-        if match is None:
-            builder.fail(
-                node.span, "bad-track", f"`{text}` is not an aggregate", "write max(...), min(...) or first(...)"
-            )
-            continue
-        if match[1] not in folds:
-            at = node.at(match.start(1))
-            if match[1] in {"last_before", "change", "mean"}:
-                builder.fail(at, "not-yet-supported", f"`{match[1]}` is not supported yet")
-            else:
-                hint = did_you_mean(match[1], folds) or f"the aggregates are {', '.join(folds)}"
-                builder.fail(at, "bad-track", f"no aggregate `{match[1]}`", hint)
-            continue
-        inner = source.Scalar(text[: match.end(2)], node.span, node.raw, node.block)
-        expr = builder.expression(inner, symbols, match.start(2))
-        if expr is not None:
-            checker = Checker()
-            checker.number(expr)
-            builder.diagnostics += checker.diagnostics
-            found.append(Track(name, Fold(match[1]), expr, span))
-    return tuple(found)
-
-
-def _examples(builder: _Builder, when: Expr, fallback: Expr | None, tracks: tuple[Track, ...]) -> tuple[Example, ...]:
+def _examples(builder: Builder, when: Expr, fallback: Expr | None, tracks: tuple[Track, ...]) -> tuple[Example, ...]:
     conditions = [when] if fallback is None else [when, fallback]
     read: dict[str, None] = {}
     for expr in conditions + [track.expr for track in tracks]:
@@ -169,7 +86,7 @@ def _examples(builder: _Builder, when: Expr, fallback: Expr | None, tracks: tupl
     return tuple(_example(builder, item, read) for item in node.items)
 
 
-def _example(builder: _Builder, node: source.Node, read: Mapping[str, object]) -> Example:
+def _example(builder: Builder, node: source.Node, read: Mapping[str, object]) -> Example:
     assert isinstance(node, source.Mapping)
     given = node.get("given")
     assert isinstance(given, source.Mapping)
@@ -202,10 +119,13 @@ def _with_fingerprint(rule: Rule) -> Rule:
             "tracks": sorted(track_meaning(track) for track in rule.live_tracks),
             "when": meaning(rule.when),
             "for_s": rule.for_s,
+            "keep_s": rule.keep_s,
+            "cooldown_s": rule.cooldown_s,
             "on_missing": rule.on_missing.value,
             "missing_for_s": rule.missing_for_s,
             "fallback": None if rule.fallback is None else meaning(rule.fallback),
             "then": plain_value(rule.then),
+            "alert": None if rule.alert is None else rule.alert.meaning(),
         }
     )
     return Rule(**{f.name: getattr(rule, f.name) for f in fields(rule)} | {"fingerprint": value})
@@ -220,7 +140,7 @@ def build_strategy(root: source.Mapping) -> tuple[StrategyTemplate | None, list[
     """Return the strategy of a schema-valid file and its diagnostics; no strategy when there are any."""
     entry = root.get("entry")
     assert isinstance(entry, source.Mapping)
-    builder = _Builder(entry)
+    builder = Builder(entry)
     when = builder.condition("when", BY_NAME)
     if when is not None:
         builder.diagnostics += check_scope(when, Scope.PORTFOLIO, "an entry condition")

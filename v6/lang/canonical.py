@@ -52,7 +52,8 @@ def meaning(expr: Expr) -> str:
 
 def track_meaning(track: Track) -> str:
     """Return the fold with everything written out; it identifies the fold's state."""
-    return f"{track.fold}({meaning(track.expr)})"
+    window = "" if track.window_s is None else f", {track.window_s}s"
+    return f"{track.fold}({meaning(track.expr)}{window})"
 
 
 def _text(expr: Expr, outer: int, *, inline: bool) -> str:

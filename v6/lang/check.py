@@ -11,6 +11,7 @@ from v6.lang.desk import OnMissing, Rule, StrategyTemplate
 from v6.lang.ranges import can_be_missing, nullable
 from v6.lang.schema import ACTIONS
 from v6.model.catalogue import Field, Scope
+from v6.model.decision import ActionKind
 
 
 def check_rule(rule: Rule, root: source.Mapping) -> list[Diagnostic]:
@@ -18,6 +19,7 @@ def check_rule(rule: Rule, root: source.Mapping) -> list[Diagnostic]:
     return [
         *_scopes(rule),
         *_action(rule, root),
+        *_pace(rule, root),
         *_missing(rule, root),
         *_unused(rule),
         *_example_kinds(rule, root),
@@ -25,9 +27,9 @@ def check_rule(rule: Rule, root: source.Mapping) -> list[Diagnostic]:
 
 
 def _scopes(rule: Rule) -> Iterable[Diagnostic]:
-    for expr in (rule.when, rule.fallback, *(track.expr for track in rule.tracks)):
-        if expr is not None:
-            yield from check_scope(expr, rule.scope, "a portfolio rule")
+    told = () if rule.alert is None else rule.alert.expressions
+    for expr in (*rule.conditions, *(track.expr for track in rule.tracks), *told):
+        yield from check_scope(expr, rule.scope, "a portfolio rule")
 
 
 def check_scope(expr: Expr, scope: Scope, what: str) -> list[Diagnostic]:
@@ -47,6 +49,22 @@ def _action(rule: Rule, root: source.Mapping) -> Iterable[Diagnostic]:
         names = ", ".join(kind.value for kind in allowed)
         message = f"a rule of scope {rule.scope} cannot {rule.then.kind}"
         yield Diagnostic(root.key_span("then"), "scope", message, f"it can {names}")
+
+
+def _pace(rule: Rule, root: source.Mapping) -> Iterable[Diagnostic]:
+    kind = rule.then.kind
+    if rule.then.fraction is not None and kind is not ActionKind.REDUCE:
+        message = f"`fraction` has no effect on a rule that does {kind}"
+        yield Diagnostic(root.key_span("then"), "no-effect", message, "write action: reduce, or remove it")
+    if rule.cooldown_s and kind in {ActionKind.CLOSE, ActionKind.HALT_OPENS}:
+        message = f"a rule that does {kind} must not pause while its condition holds"
+        yield Diagnostic(root.key_span("cooldown"), "pause", message, "remove the cooldown")
+    if kind is ActionKind.ALERT and rule.alert is None:
+        message = "a rule that does alert says nothing"
+        yield Diagnostic(root.key_span("then"), "missing-key", message, "write alert: {severity: ..., text: ...}")
+    if rule.apply_to_open and rule.scope is Scope.PORTFOLIO:
+        message = "`apply_to_open` has no effect on a portfolio rule, whose edits always hold at once"
+        yield Diagnostic(root.key_span("apply_to_open"), "no-effect", message, "remove it")
 
 
 def _missing(rule: Rule, root: source.Mapping) -> Iterable[Diagnostic]:
@@ -78,9 +96,9 @@ def _nullable_names(expr: Expr) -> list[str]:
 
 
 def _unused(rule: Rule) -> Iterable[Diagnostic]:
-    expressions = [rule.when, *(track.expr for track in rule.tracks)]
-    if rule.fallback is not None:
-        expressions.append(rule.fallback)
+    expressions = [*rule.conditions, *(track.expr for track in rule.tracks)]
+    if rule.alert is not None:
+        expressions += rule.alert.expressions
     used = {n.symbol.name for expr in expressions for n in walk(expr) if isinstance(n, Name)}
     symbols: tuple[Param | Track, ...] = (*rule.params, *rule.tracks)
     for symbol in symbols:

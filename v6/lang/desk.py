@@ -9,10 +9,14 @@ from typing import Any, Final
 from v6.errors import Span
 from v6.lang.ast import Expr, Param, Track, tracks_of
 from v6.lang.canonical import track_meaning
+from v6.lang.message import Alert
 from v6.model.catalogue import Scope, Value
 from v6.model.contract import SecType
-from v6.model.decision import Action, Urgency
+from v6.model.decision import Action, ActionKind, Urgency
 from v6.model.position import StructureKind
+
+LATCHING: Final = frozenset({ActionKind.REDUCE, ActionKind.ALERT})
+"""Actions taken once per episode: from when the rule fires until its condition is known to be false."""
 
 GAP_S: Final = 900
 """Timers of `for` and `missing_for` restart when a key was not evaluated for longer than this, such as overnight."""
@@ -47,13 +51,32 @@ class Rule:
     tracks: tuple[Track, ...]
     when: Expr
     for_s: int
+    keep_s: int
+    cooldown_s: int
     on_missing: OnMissing
     missing_for_s: int | None
     fallback: Expr | None
     then: Action
+    alert: Alert | None
+    apply_to_open: bool
     examples: tuple[Example, ...]
     span: Span
     fingerprint: str
+
+    @property
+    def decides(self) -> bool:
+        """Tell whether the rule can be the one that decides; an `alert` goes out beside whatever is decided."""
+        return self.then.kind is not ActionKind.ALERT
+
+    @property
+    def latches(self) -> bool:
+        """Tell whether the rule acts once per episode and then stands aside."""
+        return self.then.kind in LATCHING
+
+    @property
+    def stands_aside(self) -> bool:
+        """Tell whether the rule, though it fires, can leave the decision to those below it."""
+        return self.decides and (self.latches or self.cooldown_s > 0)
 
     @property
     def conditions(self) -> tuple[Expr, ...]:
@@ -62,8 +85,9 @@ class Rule:
 
     @property
     def live_tracks(self) -> tuple[Track, ...]:
-        """Return the tracks the conditions read, each meaning once."""
-        return tuple({track_meaning(t): t for expr in self.conditions for t in tracks_of(expr)}.values())
+        """Return the tracks that the conditions or the alert read, each meaning once."""
+        readers = self.conditions if self.alert is None else (*self.conditions, *self.alert.expressions)
+        return tuple({track_meaning(t): t for expr in readers for t in tracks_of(expr)}.values())
 
     @property
     def expressions(self) -> tuple[Expr, ...]:

@@ -15,6 +15,7 @@ from v6.lang.ast import (
     Compare,
     EnumText,
     Expr,
+    Fold,
     Function,
     IfElse,
     Name,
@@ -77,6 +78,8 @@ def _of_symbol(symbol: Symbol) -> Interval:
             return Interval(low, high)
         case Param(value=value):
             return Interval(value, value)
+        case Track(fold=Fold.CHANGE, expr=inner):
+            return _arithmetic(BinaryOp.SUB, interval(inner), interval(inner))
         case Track(expr=inner):
             return interval(inner)
         case _:
@@ -154,6 +157,9 @@ def nullable(symbol: Symbol) -> bool:
             return is_nullable
         case Param():
             return False
+        case Track(fold=Fold.LAST_BEFORE | Fold.CHANGE):
+            # Until the key is older than the window there is nothing to look back at.
+            return True
         case Track(expr=inner):
             return can_be_missing(inner, nullable)
         case _:

@@ -35,6 +35,7 @@ def rule_test_schema() -> Schema:
             "row": {"enum": ["position", "portfolio"], "description": "whose decision, where both are evaluated"},
             "fires": {**_flag_or(ids), "description": "has the rule fired; of several rules, exactly these"},
             "unknown": {**_flag_or(ids), "description": "is it unknown; of several rules, exactly these"},
+            "alerts": {**_flag_or(ids), "description": "does its alert go out; of several rules, exactly these"},
             "first": {"type": ["string", "null"], "description": "the rule that decides, null for none"},
             "action": {"enum": [*(a.value for a in ActionKind), None], "description": "what it does"},
             "signal": {

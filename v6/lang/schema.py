@@ -20,22 +20,20 @@ from v6.lang.ast import Expr, Fold
 from v6.lang.desk import Limits, OnMissing, StrategyTemplate
 from v6.lang.hints import did_you_mean
 from v6.model.catalogue import FIELDS, Kind, Scope, Unit
-from v6.model.decision import ActionKind, Urgency
+from v6.model.decision import ActionKind, AlertSeverity, Urgency
 
 Schema = dict[str, Any]
 
 ACTIONS: Final = {
-    Scope.POSITION: (ActionKind.CLOSE, ActionKind.ROLL),
-    Scope.PORTFOLIO: (ActionKind.HALT_OPENS,),
+    Scope.POSITION: (ActionKind.CLOSE, ActionKind.REDUCE, ActionKind.ROLL, ActionKind.ALERT),
+    Scope.PORTFOLIO: (ActionKind.HALT_OPENS, ActionKind.ALERT),
 }
-"""What a rule may do by its scope; the other actions of the model come when they latch."""
+"""What a rule may do by its scope."""
 
 MAX_RULES: Final = 62
 """Masks are signed 64-bit integers in SQL."""
 
-NOT_YET: Final = frozenset(
-    {"keep_firing_for", "cooldown", "alert", "reduce", "hedge", "last_before", "change", "mean"}
-)
+NOT_YET: Final = frozenset({"hedge"})
 """Words of the design that this version refuses by name."""
 
 _ID: Final[Schema] = {
@@ -91,7 +89,6 @@ def rule_schema() -> Schema:
             "fires": {"enum": [True, False, "unknown"]},
         }
     )
-    kinds = [kind.value for kinds in ACTIONS.values() for kind in kinds]
     properties: dict[str, Schema] = {
         "version": _VERSION,
         "id": _ID,
@@ -101,17 +98,22 @@ def rule_schema() -> Schema:
         "doc": {"type": "string", "maxLength": 4000, "description": "why the rule is as it is"},
         "protective": {"type": "boolean", "description": "an unknown verdict holds up risk-adding rules below"},
         "params": _named(param),
-        "track": _named(
-            {**_EXPRESSION, "description": f"{' or '.join(f'{f}(...)' for f in Fold)} over the position's life"}
-        ),
+        "track": _named({**_EXPRESSION, "description": f"an aggregate over the position's life: {_aggregates()}"}),
         "when": {**_EXPRESSION, "description": "the condition"},
         "for": {**_DURATION, "description": "how long it must hold: a duration such as 30s, 5m, 1h or 2d"},
+        "keep_firing_for": {**_DURATION, "description": "how long it fires on after it last fired by its condition"},
+        "cooldown": {**_DURATION, "description": "how long after it acted it does not act again"},
         "on_missing": {"enum": [o.value for o in OnMissing], "description": "what an unknown verdict does"},
         "missing_for": {**_DURATION, "description": "how long unknown before acting: a duration such as 5m"},
         "fallback": {**_EXPRESSION, "type": ["string", "null"], "description": "judged while `when` is unknown"},
-        "then": _object(
-            {"action": {"enum": kinds}, "urgency": {"enum": [u.value for u in Urgency]}}, required=("action",)
+        "then": _then(),
+        "alert": _object(
+            {
+                "severity": {"enum": [s.value for s in AlertSeverity]},
+                "text": {**_TITLE, "description": "what people are told; {pnl_ratio:.0%} shows a value"},
+            }
         ),
+        "apply_to_open": {"type": "boolean", "description": "a loosening of the rule also holds for open positions"},
         "examples": {"type": "array", "minItems": 2, "maxItems": 100, "items": example},
     }
     escalate = {"properties": {"on_missing": {"const": "escalate"}}, "required": ["on_missing"]}
@@ -119,6 +121,27 @@ def rule_schema() -> Schema:
         properties,
         required=("version", "id", "priority", "scope", "title", "when", "then", "examples"),
         allOf=[{"if": escalate, "then": {"required": ["missing_for", "fallback"]}}],
+    )
+
+
+def _aggregates() -> str:
+    return ", ".join(f"{fold}(x, 1h)" if fold.windowed else f"{fold}(x)" for fold in Fold)
+
+
+def _then() -> Schema:
+    kinds = dict.fromkeys(kind.value for kinds in ACTIONS.values() for kind in kinds)
+    fraction: Schema = {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "exclusiveMaximum": 1,
+        "description": "the part of the position that a reduce gives up, rounded up to whole units",
+    }
+    urgency: Schema = {"enum": [u.value for u in Urgency]}
+    reduce = {"properties": {"action": {"const": ActionKind.REDUCE.value}}}
+    return _object(
+        {"action": {"enum": list(kinds)}, "fraction": fraction, "urgency": urgency},
+        required=("action",),
+        allOf=[{"if": reduce, "then": {"required": ["fraction"]}}],
     )
 
 

@@ -21,6 +21,12 @@ class ActionKind(StrEnum):
         return self in {ActionKind.CLOSE, ActionKind.REDUCE, ActionKind.HALT_OPENS, ActionKind.ALERT}
 
 
+class AlertSeverity(StrEnum):
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
 class Urgency(StrEnum):
     """How fast the limit price walks from the mid to the far side."""
 
@@ -41,9 +47,10 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The outcome for one row: the first rule that fired, and the masks of all (bit i is the i-th rule by priority).
+    """The outcome for one row: the rule that decides, and masks over all rules (bit i is the i-th rule by priority).
 
-    `rule_id` and `action` are None when nothing fired. The same four columns come from the SQL backend.
+    `rule_id` and `action` are None when no rule decides. `alerts` has the rules whose alert is due on this row. The
+    same columns come from the SQL backend.
     """
 
     decision_id: str
@@ -56,3 +63,4 @@ class Decision:
     unknown: int
     bundle_fingerprint: str
     rule_fingerprint: str | None
+    alerts: int = 0

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Final, assert_never
+from datetime import datetime
+from typing import Final
 
-from v6.backends.python import Program, compile_rules, track_slot
+from v6.backends.python import Program, compile_rules
 from v6.backends.reference import evaluate, explain
-from v6.lang.ast import Fold, Track
 from v6.lang.desk import GAP_S, Desk, Rule
+from v6.lang.message import render
 from v6.model.catalogue import Scope, Value
-from v6.model.decision import Decision
+from v6.model.decision import AlertSeverity, Decision
 from v6.model.snapshot import PORTFOLIO_KEY, Row, Snapshot
+from v6.rules.recall import microseconds, names_on
 from v6.rules.state import KeyState, RuleState
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _GAP: Final = GAP_S * 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """An alert that is due: what a rule tells about a row."""
+
+    rule_id: str
+    key: str
+    severity: AlertSeverity
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +36,11 @@ class RuleSet:
     desk: Desk
     position: Program
     portfolio: Program
-    protective: int
-    reducing: int
 
     @classmethod
     def compile(cls, desk: Desk) -> RuleSet:
         """Compile a checked desk."""
-        rules = desk.rules
-        return cls(
-            desk,
-            compile_rules(rules, Scope.POSITION),
-            compile_rules(rules, Scope.PORTFOLIO),
-            sum(1 << bit for bit, rule in enumerate(rules) if rule.protective),
-            sum(1 << bit for bit, rule in enumerate(rules) if rule.then.kind.reduces_risk),
-        )
+        return cls(desk, compile_rules(desk.rules, Scope.POSITION), compile_rules(desk.rules, Scope.PORTFOLIO))
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -52,7 +52,7 @@ class RuleSet:
 
     def evaluate(self, snapshot: Snapshot, state: RuleState) -> tuple[tuple[Decision, ...], RuleState]:
         """Return one decision per row, in the rows' order, and the state to pass with the next snapshot."""
-        now = (snapshot.ts - _EPOCH) // _MICROSECOND
+        now = microseconds(snapshot.ts)
         keys = dict(state.keys)
         decisions = []
         for row in snapshot.rows:
@@ -60,13 +60,13 @@ class RuleSet:
             program = self.portfolio if key == PORTFOLIO_KEY else self.position
             before = keys.get(key) or KeyState(now, program.slots, program.empty)
             restart = now - before.last > _GAP
-            fired, unknown, values = program.step(row.values, before.arranged(program.slots), now, restart)
+            first, *masks, values = program.step(row.values, before.arranged(program.slots), now, restart)
             keys[key] = KeyState(now, program.slots, values)
-            decisions.append(self._decision(snapshot, key, fired, unknown))
+            decisions.append(self._decision(snapshot, key, first, *masks))
         return tuple(decisions), RuleState(keys)
 
-    def _decision(self, snapshot: Snapshot, key: str, fired: int, unknown: int) -> Decision:
-        rule = self._first(fired, unknown) if fired else None
+    def _decision(self, snapshot: Snapshot, key: str, first: int, fired: int, unknown: int, alerts: int) -> Decision:
+        rule = self.rules[first] if first >= 0 else None
         return Decision(
             f"{snapshot.snapshot_id}:{key}",
             snapshot.snapshot_id,
@@ -78,47 +78,30 @@ class RuleSet:
             unknown,
             self.desk.fingerprint,
             None if rule is None else rule.fingerprint,
+            alerts,
         )
 
-    def _first(self, fired: int, unknown: int) -> Rule | None:
-        """Return the first fired rule that may act: below a waiting protective rule only what reduces risk."""
-        waiting = unknown & ~fired & self.protective
-        if waiting:
-            above = (waiting & -waiting) - 1
-            fired &= above | self.reducing
-        return self.rules[(fired & -fired).bit_length() - 1] if fired else None
+    def notices(self, snapshot: Snapshot, decisions: tuple[Decision, ...], state: RuleState) -> tuple[Notice, ...]:
+        """Return the alerts that are due by the decisions on a snapshot, `state` being the one before it."""
+        found = []
+        for row, decision in zip(snapshot.rows, decisions, strict=True):
+            for bit, rule in enumerate(self.rules):
+                if decision.alerts >> bit & 1 and rule.alert is not None:
+                    names = names_on(rule, row, state, snapshot.ts)
+                    text = render(rule.alert.text, lambda expr, names=names: evaluate(expr, names))  # type: ignore[misc]
+                    found.append(Notice(rule.id, row.key, rule.alert.severity, text))
+        return tuple(found)
 
-    def explain(self, rule_id: str, row: Row, state: RuleState) -> list[tuple[str, Value]]:
-        """Return the rule's sub-expressions with their values on a row, `state` being the one before that row.
+    def explain(self, rule_id: str, row: Row, state: RuleState, at: datetime) -> list[tuple[str, Value]]:
+        """Return the rule's sub-expressions with their values on a row at a time, `state` being the one before it.
 
         The whole condition comes first; with an unknown condition its fallback follows. Raises KeyError.
         """
         rule = next((rule for rule in self.rules if rule.id == rule_id), None)
         if rule is None:
             raise KeyError(rule_id)
-        names: dict[str, Value] = dict(row.items())
-        names |= {track.name: _folded(rule, track, row, state) for track in rule.tracks}
+        names = names_on(rule, row, state, at)
         lines = explain(rule.when, names)
         if rule.fallback is not None and lines and lines[0][1] is None:
             lines += explain(rule.fallback, names)
         return lines
-
-
-def _folded(rule: Rule, track: Track, row: Row, state: RuleState) -> Value:
-    """Return the track's value on the row, from the state before it, by the reference backend."""
-    value = evaluate(track.expr, dict(row.items()))
-    memory = state.keys.get(row.key)
-    slot = track_slot(rule, track)
-    before = dict(zip(memory.slots, memory.values, strict=True)).get(slot) if memory is not None else None
-    if before is None or value is None:
-        return value if before is None else before
-    assert isinstance(value, float)
-    match track.fold:
-        case Fold.MAX:
-            return max(before, value)
-        case Fold.MIN:
-            return min(before, value)
-        case Fold.FIRST:
-            return before
-        case _:
-            assert_never(track.fold)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
-VERSION: Final = 1
+from v6.backends.python import Memory, Slots
+
+VERSION: Final = 2
+"""Version 1 had no windows, and is read as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +20,9 @@ class KeyState:
 
     last: int
     slots: tuple[str, ...]
-    values: tuple[float | int | None, ...]
+    values: Slots
 
-    def arranged(self, slots: tuple[str, ...]) -> tuple[float | int | None, ...]:
+    def arranged(self, slots: tuple[str, ...]) -> Slots:
         """Return the values in the order of other slots; what is new there starts empty."""
         if self.slots is slots:
             return self.values
@@ -27,9 +30,12 @@ class KeyState:
         return tuple(known.get(slot) for slot in slots)
 
 
+_Stored: TypeAlias = float | int | list[tuple[int, float]]
+
+
 class _KeyJson(msgspec.Struct, forbid_unknown_fields=True):
     last: int
-    slots: dict[str, float | int]
+    slots: dict[str, _Stored]
 
 
 class _StateJson(msgspec.Struct, forbid_unknown_fields=True):
@@ -52,7 +58,7 @@ class RuleState:
         keys = {
             key: _KeyJson(
                 last=state.last,
-                slots={s: v for s, v in zip(state.slots, state.values, strict=True) if v is not None},
+                slots={s: _stored(v) for s, v in zip(state.slots, state.values, strict=True) if v is not None},
             )
             for key, state in self.keys.items()
         }
@@ -62,11 +68,20 @@ class RuleState:
     def from_json(cls, text: str) -> RuleState:
         """Read what `to_json` wrote; raises ValueError on anything else."""
         decoded = msgspec.json.decode(text, type=_StateJson)
-        if decoded.version != VERSION:
+        if decoded.version not in (1, VERSION):
             raise ValueError(f"rule state of version {decoded.version}, expected {VERSION}")
         return cls(
             {
-                key: KeyState(state.last, tuple(state.slots), tuple(state.slots.values()))
+                key: KeyState(state.last, tuple(state.slots), tuple(map(_memory, state.slots.values())))
                 for key, state in decoded.keys.items()
             }
         )
+
+
+def _stored(value: Memory) -> _Stored:
+    assert value is not None
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _memory(value: _Stored) -> Memory:
+    return tuple(value) if isinstance(value, list) else value

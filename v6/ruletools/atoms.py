@@ -24,8 +24,6 @@ from v6.lang.ast import (
 )
 from v6.lang.desk import Rule
 from v6.model.catalogue import Field, Kind, Value
-from v6.model.snapshot import Row
-from v6.rules import RuleSet, RuleState
 
 
 def atoms(expr: Expr) -> Iterator[Expr]:
@@ -48,18 +46,6 @@ def atoms(expr: Expr) -> Iterator[Expr]:
                 yield from atoms(child)
         case _:
             assert_never(expr)
-
-
-def names_on(rules: RuleSet, rule: Rule, row: Row, before: RuleState) -> dict[str, Value]:
-    """Return the values of all fields and of the tracks that the rule's verdict on the row depends on.
-
-    `before` is the state before the row. A track that only a fallback reads is left out while `when` is known.
-    """
-    names: dict[str, Value] = dict(row.items())
-    if rule.tracks:
-        values = dict(rules.explain(rule.id, row, before))
-        names |= {track.name: values[track.name] for track in rule.tracks if track.name in values}
-    return names
 
 
 def consulted(rule: Rule, names: dict[str, Value]) -> tuple[Expr, ...]:

@@ -10,12 +10,15 @@ from typing import Any, Final
 from v6.errors import Diagnostic, Severity, Span
 from v6.lang import source
 from v6.lang.ast import fields_of
-from v6.lang.build import seconds
+from v6.lang.builder import seconds
 from v6.lang.desk import Rule
 from v6.lang.hints import did_you_mean
 from v6.lang.schema import validate
 from v6.model.catalogue import BY_NAME, Scope, Value
 from v6.ruletools.series import judge, read_series
+
+MASKS: Final = frozenset({"fires", "unknown", "alerts"})
+"""What is expected of several rules at once."""
 
 DEFAULT_START: Final = datetime(2024, 3, 4, 15, 0, tzinfo=UTC)
 """Half an hour after the New York open of a Monday."""
@@ -199,7 +202,10 @@ class _Cases:
         wanted = tuple((e.key, source.plain(e.value)) for e in node.entries if e.key not in {"at", "row"})
         if not wanted:
             self.fail(
-                node.span, "no-effect", "nothing is expected here", "add fires, unknown, first, action or signal"
+                node.span,
+                "no-effect",
+                "nothing is expected here",
+                "add fires, unknown, alerts, first or signal",
             )
         self._wanted(node)
         scope = self._scope(node)
@@ -229,11 +235,11 @@ class _Cases:
             value: Any = source.plain(entry.value)
             if entry.key == "signal" and not self.alone:
                 self.fail(entry.key_span, "ambiguous", "a signal is one rule's", "name the `rule` of this file")
-            if entry.key in {"fires", "unknown"} and isinstance(value, bool) and not self.alone:
+            if entry.key in MASKS and isinstance(value, bool) and not self.alone:
                 hint = f"list them: {entry.key}: [{ids[0]}], or [] for none" if ids else ""
                 self.fail(entry.value.span, "ambiguous", f"`{entry.key}` of which rules?", hint)
             named: list[str] = []
-            if entry.key in {"fires", "unknown"} and isinstance(value, list):
+            if entry.key in MASKS and isinstance(value, list):
                 named = value
             elif entry.key == "first" and value is not None:
                 named = [value]

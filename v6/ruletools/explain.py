@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from v6.lang.ast import fields_of
+from v6.lang.ast import fields_of, tracks_of
 from v6.lang.desk import Rule
 from v6.model.catalogue import Value
 from v6.model.decision import Decision
 from v6.model.snapshot import Row, Snapshot
-from v6.rules import RuleSet, RuleState
-from v6.ruletools.atoms import consulted, names_on
+from v6.rules import RuleSet, RuleState, names_on
+from v6.ruletools.atoms import consulted
 from v6.ruletools.signals import Phase, signal_of, timer
 from v6.ruletools.trace import Part, missing_in, open_up
 from v6.ruletools.words import duration
@@ -55,6 +55,7 @@ class Recorded:
     unknown: int
     bundle_fingerprint: str
     rule_fingerprint: str | None
+    alerts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def _fields(rule: Rule) -> set[str]:
 def _trace(
     rules: RuleSet, bit: int, rule: Rule, row: Row, before: RuleState, after: RuleState, decision: Decision
 ) -> RuleTrace:
-    names = names_on(rules, rule, row, before)
+    names = names_on(rule, row, before, decision.ts)
     conditions = consulted(rule, names)
     parts = tuple((word, open_up(expr, names)) for word, expr in zip(("when", "fallback"), conditions, strict=False))
     verdict = parts[-1][1].value
@@ -123,11 +124,11 @@ def _trace(
         verdict,
         fired,
         signal_of(rule, fired, row.key, after),
-        _why(rules, rule, decision, verdict, missing, since, blind),
+        _why(rules, rule, decision, verdict, missing, after),
         missing,
         _moment(since),
         _moment(blind),
-        {track.name: names.get(track.name) for track in rule.live_tracks},
+        {track.name: names[track.name] for expr in conditions for track in tracks_of(expr)},
         parts,
         rule.fingerprint,
     )
@@ -143,17 +144,16 @@ def _why(
     decision: Decision,
     verdict: Value,
     missing: Sequence[str],
-    since: int | None,
-    blind: int | None,
+    after: RuleState,
 ) -> str:
     """Return in one sentence what the verdict led to, or why it led to nothing."""
+    since, blind = timer(rule, "since", decision.key, after), timer(rule, "missing", decision.key, after)
     absent = f"unknown for want of {', '.join(missing)}" if missing else "unknown: a division by zero, or an overflow"
     fired = decision.fired >> rules.rules.index(rule) & 1
     if fired and decision.rule_id == rule.id:
-        how = f"{absent} for {_elapsed(decision, blind)}, which acts as if it held" if verdict is None else "it holds"
-        return f"decides: {how}"
+        return f"decides: {_how(rule, decision, verdict, absent, after)}"
     if fired:
-        return f"fired, but {_before(rules, rule, decision)}"
+        return f"fired, but {_instead(rules, rule, decision, after)}"
     if verdict is None:
         if rule.missing_for_s is None:
             return f"{absent}; it waits"
@@ -161,6 +161,29 @@ def _why(
     if verdict and since is not None:
         return f"holds for {_elapsed(decision, since)} of the {duration(rule.for_s)} asked for"
     return "holds, but has not fired" if verdict else "does not hold"
+
+
+def _how(rule: Rule, decision: Decision, verdict: Value, absent: str, after: RuleState) -> str:
+    blind = timer(rule, "missing", decision.key, after)
+    if verdict is None and rule.missing_for_s is not None and blind is not None:
+        return f"{absent} for {_elapsed(decision, blind)}, which acts as if it held"
+    if verdict:
+        return "it holds"
+    kept = timer(rule, "kept", decision.key, after)
+    return f"it held {_elapsed(decision, kept)} ago, and fires on for {duration(rule.keep_s)}"
+
+
+def _instead(rules: RuleSet, rule: Rule, decision: Decision, after: RuleState) -> str:
+    """Return why a rule that fired does not decide."""
+    if not rule.decides:
+        return "it only tells, and that is done" if not decision.alerts >> rules.rules.index(rule) & 1 else "it tells"
+    acted = timer(rule, "acted", decision.key, after)
+    latched = timer(rule, "latched", decision.key, after)
+    if latched is not None:
+        return f"it acted {_elapsed(decision, latched)} ago, and waits until its condition is known to be false"
+    if acted is not None and decision.ts - (_moment(acted) or decision.ts) < timedelta(seconds=rule.cooldown_s):
+        return f"it acted {_elapsed(decision, acted)} ago, and pauses for {duration(rule.cooldown_s)}"
+    return _before(rules, rule, decision)
 
 
 def _before(rules: RuleSet, rule: Rule, decision: Decision) -> str:
@@ -189,6 +212,7 @@ def _differences(recorded: Recorded, decision: Decision) -> tuple[str, ...]:
         "urgency": (recorded.urgency, urgency),
         "fired": (recorded.fired, decision.fired),
         "unknown": (recorded.unknown, decision.unknown),
+        "alerts": (recorded.alerts, decision.alerts),
         "bundle_fingerprint": (recorded.bundle_fingerprint, decision.bundle_fingerprint),
         "rule_fingerprint": (recorded.rule_fingerprint, decision.rule_fingerprint),
     }

@@ -19,7 +19,8 @@ from v6.ruletools.explain import Explanation, Recorded, explain_row
 from v6.store.query import connect
 
 _COLUMNS = (
-    "decision_id, snapshot_id, key, ts, rule_id, action, urgency, fired, unknown, bundle_fingerprint, rule_fingerprint"
+    "decision_id, snapshot_id, key, ts, rule_id, action, urgency, fired, unknown, bundle_fingerprint, "
+    "rule_fingerprint, coalesce(alerts, 0) AS alerts"
 )
 
 

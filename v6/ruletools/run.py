@@ -11,8 +11,7 @@ from v6.lang.desk import Desk, Rule
 from v6.model.catalogue import BY_NAME, Scope, Value
 from v6.model.decision import Decision
 from v6.model.snapshot import PORTFOLIO_KEY, Row, Snapshot
-from v6.rules import RuleSet, RuleState
-from v6.ruletools.atoms import names_on
+from v6.rules import RuleSet, RuleState, names_on
 from v6.ruletools.cases import Case, Expectation
 from v6.ruletools.coverage import Tally
 from v6.ruletools.signals import signal_of
@@ -96,7 +95,7 @@ def _observe(case: Case, rules: RuleSet, look: _Look, tally: Tally) -> list[Fail
     for bit, rule in enumerate(rules.rules):
         if rule.scope is not look.row.scope:
             continue
-        verdict = tally.add(rule, names_on(rules, rule, look.row, look.before))
+        verdict = tally.add(rule, names_on(rule, look.row, look.before, look.decision.ts))
         if (verdict is None) is not bool(look.decision.unknown >> bit & 1):
             message = f"at {look.decision.ts:%H:%M:%S} the evaluators differ about `{rule.id}`; this is a bug of V6"
             failures.append(Failure(case.span, message))
@@ -121,6 +120,9 @@ def _actual(key: str, wanted: Any, rules: RuleSet, look: _Look) -> object:
             mask = decision.fired if key == "fires" else decision.unknown
             names = [rule.id for bit, rule in enumerate(rules.rules) if mask >> bit & 1]
             return sorted(names) if isinstance(wanted, list) else bool(names)
+        case "alerts":
+            names = [rule.id for bit, rule in enumerate(rules.rules) if decision.alerts >> bit & 1]
+            return sorted(names) if isinstance(wanted, list) else bool(names)
         case "first":
             return decision.rule_id
         case "action":
@@ -136,7 +138,7 @@ def _why(rules: RuleSet, look: _Look) -> str:
     if len(rules.rules) != 1:
         return ""
     rule: Rule = rules.rules[0]
-    lines = rules.explain(rule.id, look.row, look.before)
+    lines = rules.explain(rule.id, look.row, look.before, look.decision.ts)
     shown = ", ".join(f"{text} = {_word(value)}" for text, value in lines if text.isidentifier())
     return f" ({shown})" if shown else ""
 

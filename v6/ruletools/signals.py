@@ -24,9 +24,13 @@ def signal_of(rule: Rule, fired: bool, key: str, after: RuleState) -> Phase:
 
 
 def timer(rule: Rule, name: str, key: str, state: RuleState) -> int | None:
-    """Return when the timer `since` or `missing` of a rule was started, in microseconds since 1970, or None."""
+    """Return when the timer of a rule was started, in microseconds since 1970, or None.
+
+    `since`: its condition holds; `missing`: it is unknown; `kept`: it last fired by its condition; `latched`: it acted
+    in this episode; `told`: its alert went out in this episode; `acted`: it last acted, for its cooldown.
+    """
     memory = state.keys.get(key)
     if memory is None:
         return None
     started = dict(zip(memory.slots, memory.values, strict=True)).get(f"{rule.id}/{name}")
-    return None if started is None else int(started)
+    return started if isinstance(started, int) else None

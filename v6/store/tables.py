@@ -67,6 +67,7 @@ TABLES: Final[dict[str, pa.Schema]] = {
         fraction=_REAL,
         fired=_INT,
         unknown=_INT,
+        alerts=_INT,
         bundle_fingerprint=_TEXT,
         rule_fingerprint=_TEXT,
     ),
@@ -215,6 +216,7 @@ def _decision_rows(event: DecisionsMade) -> list[TableRow]:
             "fraction": None if d.action is None else d.action.fraction,
             "fired": d.fired,
             "unknown": d.unknown,
+            "alerts": d.alerts,
             "bundle_fingerprint": d.bundle_fingerprint,
             "rule_fingerprint": d.rule_fingerprint,
         }
