@@ -8,10 +8,10 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from v6.backends.python import Memory, Slots
+from v6.backends.python import WAITING, Memory, Slots
 
 VERSION: Final = 2
-"""Version 1 had no windows, and is read as it is."""
+"""Version 1 had no windows, and did not say beside the timers themselves that one is running."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,10 @@ class RuleState:
         decoded = msgspec.json.decode(text, type=_StateJson)
         if decoded.version not in (1, VERSION):
             raise ValueError(f"rule state of version {decoded.version}, expected {VERSION}")
+        if decoded.version == 1:
+            for state in decoded.keys.values():
+                if any(slot.endswith("/missing") for slot in state.slots):
+                    state.slots[WAITING] = state.last
         return cls(
             {
                 key: KeyState(state.last, tuple(state.slots), tuple(map(_memory, state.slots.values())))
