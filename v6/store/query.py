@@ -49,7 +49,7 @@ def connect(root: Path, versions: Mapping[str, int] | None = None) -> duckdb.Duc
     db = duckdb.connect(config={"autoinstall_known_extensions": "false"})
     db.execute("SET TimeZone = 'UTC'")
     for name, table in tables.items():
-        db.execute(f'CREATE VIEW "{name}" AS {_select(db, table)}')
+        db.execute(f'CREATE VIEW "{name}" AS {_select(db, table, TABLES[name])}')
     db.execute(_FILLS)
     return db
 
@@ -65,9 +65,11 @@ def latest_snapshot(db: duckdb.DuckDBPyConnection) -> pa.Table:
     return db.sql(query).to_arrow_table()
 
 
-def _select(db: duckdb.DuckDBPyConnection, table: DeltaTable) -> str:
+def _select(db: duckdb.DuckDBPyConnection, table: DeltaTable, wanted: pa.Schema) -> str:
     files = parquet_files(table)
-    schema = columns(table)
+    # A store that no newer daemon has opened lacks the columns that came since; all its rows miss them.
+    have = columns(table)
+    schema = [*have, *(field for field in wanted if field.name not in have.names)]
     if not files:
         nothing = ", ".join(f'NULL::{_SQL_TYPE[field.type]} AS "{field.name}"' for field in schema)
         return f"SELECT {nothing} WHERE false"
