@@ -88,7 +88,8 @@ def test_every_mistake_has_its_place(text: str, said: str) -> None:
 
 
 def test_all_mistakes_are_told_at_once() -> None:
-    text = "version: 1\nsymbols:\n  A: {earnings: [{day: 2026-13-01, time: after_close}, {day: 2026-02-30, time: after_close}]}"
+    days = ", ".join(f"{{day: {day}, time: after_close}}" for day in ("2026-13-01", "2026-02-30"))
+    text = f"version: 1\nsymbols:\n  A: {{earnings: [{days}]}}"
     assert len(mistakes(text)) == 2
 
 

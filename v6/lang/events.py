@@ -138,12 +138,9 @@ def _items(symbol: source.Node, key: str) -> tuple[source.Mapping, ...]:
 
 def _symbol(node: source.Node) -> SymbolEvents:
     assert isinstance(node, source.Mapping)
-    reports = [
-        Report(_day(item, "day"), ReportTime(str(source.plain(_at(item, "time"))))) for item in _items(node, "earnings")
-    ]
+    reports = [Report(_day(item, "day"), ReportTime(str(_value(item, "time")))) for item in _items(node, "earnings")]
     dividends = [
-        Dividend(_day(item, "ex_day"), float(str(source.plain(_at(item, "amount")))))
-        for item in _items(node, "dividends")
+        Dividend(_day(item, "ex_day"), float(str(_value(item, "amount")))) for item in _items(node, "dividends")
     ]
     return SymbolEvents(
         None if node.get("earnings") is None else tuple(sorted(reports, key=lambda r: r.day)),
@@ -151,11 +148,11 @@ def _symbol(node: source.Node) -> SymbolEvents:
     )
 
 
-def _at(node: source.Mapping, key: str) -> source.Node:
+def _value(node: source.Mapping, key: str) -> source.Plain:
     found = node.get(key)
     assert found is not None
-    return found
+    return source.plain(found)
 
 
 def _day(node: source.Mapping, key: str) -> date:
-    return date.fromisoformat(str(source.plain(_at(node, key))))
+    return date.fromisoformat(str(_value(node, key)))
