@@ -73,9 +73,11 @@ def look_ahead(
         sec_type=None if underlying is None else underlying.contract.sec_type,
         quote=quote,
         next_dividend=_amount(coming),
-        sessions_to_ex_dividend=_closes(calendar, today, coming.ex_day) if isinstance(coming, Dividend) else None,
+        sessions_to_ex_dividend=_closes(calendar, today, coming.ex_day - _DAY)
+        if isinstance(coming, Dividend)
+        else None,
         earnings=said.earnings or _implied(underlying),
-        sessions_to_earnings=None if report is None else _closes(calendar, today, _first_without(report)),
+        sessions_to_earnings=None if report is None else _closes(calendar, today, _last_before(report)),
     )
 
 
@@ -104,13 +106,13 @@ def _next_report(said: SymbolEvents, today: date) -> Report | None:
     return None
 
 
-def _first_without(report: Report) -> date:
-    """Return the first day whose close comes after the report."""
-    return report.day + _DAY if report.time is ReportTime.AFTER_CLOSE else report.day
+def _last_before(report: Report) -> date:
+    """Return the last day whose close comes before the report."""
+    return report.day if report.time is ReportTime.AFTER_CLOSE else report.day - _DAY
 
 
-def _closes(calendar: TradingCalendar, today: date, before: date) -> int | None:
-    """Return how many sessions close from today on and before a day; None for one beyond the calendar."""
-    if before <= today:
+def _closes(calendar: TradingCalendar, today: date, last: date) -> int | None:
+    """Return how many sessions close from today to the last day; None for one beyond the calendar."""
+    if last < today:
         return 0
-    return len(calendar.sessions(today, before - _DAY)) if before <= calendar.last_day else None
+    return len(calendar.sessions(today, last)) if last <= calendar.last_day else None
