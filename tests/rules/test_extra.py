@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from tests.backends.test_agreement import decided, replayed, shipped_series
 from v6.lang.desk import Desk
 from v6.lint import lint
 from v6.model.catalogue import Value
@@ -170,6 +173,39 @@ def test_rows_from_before_the_fields_were_recorded_are_not_closed(rules: RuleSet
         ("short_exercise", "short_call_itm", "short_put_itm", "next_dividend", "sessions_to_ex_dividend", "earnings")
     )
     assert decide(rules, *[old] * 10) is None
+
+
+def test_they_decide_alike_live_and_replayed(desk: Desk) -> None:
+    wanted, snapshots = desk.rules, shipped_series(300, seed=5)
+    random = Random(7)
+    walk: dict[str, tuple[Value, ...]] = {
+        "short_exercise": (None, "none", "european", *["american"] * 6),
+        "short_call_itm": (None, 0.0, 0.01, 0.03),
+        "short_call_extrinsic": (None, 0.02, 0.5, 1.5),
+        "short_put_itm": (None, 0.0, 0.0, 0.02),
+        "short_put_extrinsic": (None, -0.1, 0.05, 0.6),
+        "next_dividend": (None, 0.0, 0.93),
+        "sessions_to_ex_dividend": (None, 0.0, 1.0, 2.0),
+        "earnings": (None, "none", "reports"),
+        "sessions_to_earnings": (None, 1.0, 4.0),
+        "iv_percentile": (None, 0.1, 0.6),
+    }
+    snapshots = [
+        replace(
+            s,
+            rows=tuple(
+                Row.of(row.key, dict(row.items()) | {name: random.choice(values) for name, values in walk.items()})
+                for row in s.rows
+            ),
+        )
+        for s in snapshots
+    ]
+    live = decided(wanted, snapshots)
+    assert replayed(wanted, snapshots) == live
+    for rule in EXTRA:
+        bit = next(bit for bit, found in enumerate(wanted) if found.id == rule)
+        for mask in (1, 2):
+            assert any(int(str(outcome[mask])) >> bit & 1 for outcome in live.values()), (rule, mask)
 
 
 def test_only_the_assignment_is_protective(desk: Desk) -> None:
