@@ -65,7 +65,12 @@ def listing(folder: Path, *rules: str) -> Path:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return listing(tmp_path_factory.mktemp("desk"), *EXTRA)
+    """All of them, and the desk's own tests told of what they read, as docs/rules.md advises."""
+    folder = listing(tmp_path_factory.mktemp("desk"), *EXTRA)
+    tests = folder / "rules" / "bundle.test.yaml"
+    given = "given:\n  short_exercise: european\n  earnings: none\n  iv_percentile: 0.50\n"
+    tests.write_text(tests.read_text().replace("given:\n", given, 1))
+    return folder
 
 
 @pytest.fixture(scope="module")
