@@ -12,6 +12,8 @@ from tests.paper.flat import (
     LONG_PUT,
     OPEN,
     SHORT_PUT,
+    SPY,
+    SPY_CALL,
     FlatMarket,
     Stage,
     bag,
@@ -273,14 +275,15 @@ PAYING = StockTerms("ETF", Payout(3.8, 4.0, date(2015, 3, 3), 0.93))
 FUND = Stock("SPY", "SMART", "USD", conId=2)
 
 
-def test_a_fund_tells_its_dividends_to_those_who_ask_and_an_index_and_an_option_none() -> None:
+def test_a_fund_tells_its_dividends_to_those_who_ask_and_an_index_an_option_and_a_combo_none() -> None:
     async def story(stage: Stage) -> None:
         ib = await stage.client()
-        tickers = [ib.reqMktData(c, "456") for c in (FUND, INDEX, wire(SHORT_PUT))]
+        covered_call = bag((SPY, 1), (SPY_CALL, -1))
+        tickers = [ib.reqMktData(c, "456") for c in (FUND, INDEX, wire(SHORT_PUT), covered_call)]
         other = await stage.client(2)
         plain = other.reqMktData(FUND)
         await asyncio.sleep(1)
-        assert [t.dividends for t in tickers] == [Dividends(3.8, 4.0, date(2015, 3, 3), 0.93), None, None]
+        assert [t.dividends for t in tickers] == [Dividends(3.8, 4.0, date(2015, 3, 3), 0.93), None, None, None]
         assert plain.dividends is None
         assert plain.bid == 209.99
         assert stage.codes() == []
