@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pytest
+import yaml
+from jsonschema import Draft7Validator
 
 from tests.lang.desks import desk
-from v6.lang.events import EventCalendar, SymbolEvents, read_events
+from v6.lang.events import EventCalendar, SymbolEvents, events_schema, read_events
 from v6.model.upcoming import Dividend, Earnings, NoDividend, Report, ReportTime
 from v6.rules import load_texts
 
@@ -47,6 +50,13 @@ def test_reports_and_dividends_come_in_the_order_of_their_days() -> None:
     assert apple.earnings is Earnings.REPORTS
 
 
+def test_quotes_are_for_editors_and_change_nothing() -> None:
+    quoted = re.sub(r"(2026-[0-9]{2}-[0-9]{2})", r"'\1'", TEXT)
+    assert quoted != TEXT
+    assert calendar(quoted) == calendar(TEXT)
+    Draft7Validator(events_schema()).validate(yaml.safe_load(quoted))
+
+
 def test_none_is_said_and_what_is_left_out_is_not_known() -> None:
     index, other = calendar(TEXT).of("SPX"), calendar(TEXT).of("MSFT")
     assert (index.earnings, index.next_dividend(date(2026, 1, 5))) == (Earnings.NONE, NoDividend())
@@ -73,7 +83,10 @@ def test_a_dividend_is_the_next_one_until_its_ex_date_is_over() -> None:
         ("version: 1\nsymbols: {SPX: {earning: none}}", "did you mean `earnings`"),
         ("version: 1\nsymbols: {A: {earnings: [{day: 2026-01-29}]}}", "`time` is missing"),
         ("version: 1\nsymbols: {A: {earnings: [{day: 2026-02-30, time: after_close}]}}", "no day of the calendar"),
-        ("version: 1\nsymbols: {A: {earnings: [{day: 29.1.2026, time: after_close}]}}", "a day in New York such as"),
+        (
+            "version: 1\nsymbols: {A: {earnings: [{day: 29.1.2026, time: after_close}]}}",
+            "a day in New York and in quotes, such as",
+        ),
         ("version: 1\nsymbols: {A: {dividends: [{ex_day: 2026-02-09, amount: 0}]}}", "must be at least 0.0001"),
         (
             "version: 1\nsymbols:\n  A:\n    dividends:\n"

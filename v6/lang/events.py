@@ -27,7 +27,7 @@ NONE: Final = "none"
 _DAY: Final[Schema] = {
     "type": "string",
     "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
-    "description": "a day in New York such as 2026-01-29",
+    "description": "a day in New York and in quotes, such as '2026-01-29'",
 }
 
 
