@@ -99,6 +99,32 @@ def test_a_dropped_connection_costs_a_reconnect_and_nothing_else(tmp_path: Path)
     assert not [event for event in scene.seen if isinstance(event, e.FindingRaised)]
 
 
+def test_the_desks_calendar_is_read_again_when_it_changes_and_a_mistake_in_it_is_a_finding(tmp_path: Path) -> None:
+    cycles, earnings = 0, []
+
+    def hook(scene: Scene, daemon: Daemon, now: datetime) -> None:
+        nonlocal cycles
+        cycles += 1
+        assert daemon.latest is not None
+        held = [row for row in daemon.latest.rows if row.key]
+        earnings.extend((row["earnings"], row["sessions_to_earnings"], row["short_exercise"]) for row in held)
+        path = scene.settings.root / "events.yaml"
+        if cycles == 100:
+            day = f"{xnys().next_session(now.date()):%Y-%m-%d}"
+            path.write_text(f"version: 1\nsymbols: {{SPX: {{earnings: [{{day: '{day}', time: before_open}}]}}}}\n")
+        if cycles == 110:
+            path.write_text("version: 1\nsymbols: {SPX: {earnings: sometimes}}\n")
+        if cycles == 120:
+            daemon.request_stop()
+
+    scene = play(tmp_path, hook)
+    findings = [event for event in scene.seen if isinstance(event, e.FindingRaised)]
+    assert [finding.code for finding in findings] == ["events-file"]
+    assert findings[0].text.startswith("events.yaml:2:27: bad-value")
+    assert set(earnings) == {("none", None, "european"), ("reports", 1.0, "european")}
+    assert earnings[-1] == ("reports", 1.0, "european"), "the last good one is kept"
+
+
 def test_a_restart_goes_on_where_the_last_one_stopped(tmp_path: Path) -> None:
     stops = {date(2014, 1, 6), date(2014, 1, 8)}
 

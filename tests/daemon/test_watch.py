@@ -12,12 +12,15 @@ from v6.errors import BrokerError
 from v6.execution.ledger import Ledger
 from v6.ib.context import Context
 from v6.ib.feed import Feed
+from v6.ib.outlook import Underlying
 from v6.ib.snapshot import Session
+from v6.lang.events import EventCalendar, SymbolEvents
 from v6.model import event as e
-from v6.model.contract import Contract, SecType
-from v6.model.position import Position
+from v6.model.contract import Contract, Leg, Right, SecType
+from v6.model.position import Position, Structure, StructureKind
 from v6.model.quote import Greeks, Quote, QuoteType
 from v6.model.snapshot import Snapshot
+from v6.model.upcoming import Dividend, NextDividend, Report, ReportTime
 from v6.paper.vtime import run_virtual
 
 T = TypeVar("T")
@@ -37,6 +40,7 @@ class SeenFeed:
     known: dict[int, Quote] = field(default_factory=dict)
     net_liq: tuple[float, datetime] | None = (250_000.0, NOON)
     wanted: list[int] = field(default_factory=list)
+    dividends: dict[int, NextDividend] = field(default_factory=dict)
 
     def _answer(self, what: str, answer: T) -> T:
         self.asked.append(what)
@@ -50,6 +54,12 @@ class SeenFeed:
     async def closes(self, index: Contract, span: str, before: date) -> dict[date, float]:
         days = [before - timedelta(days=n) for n in range(100, 0, -1)]
         return self._answer(f"{index.symbol} {span}", {day: 10.0 + n / 10 for n, day in enumerate(days)})
+
+    async def underlying(self, option: Contract) -> Underlying:
+        return self._answer(f"underlying of {option.symbol}", Underlying(SPY, "ETF"))
+
+    def dividend(self, con_id: int) -> NextDividend:
+        return self.dividends.get(con_id)
 
     def connected(self) -> bool:
         return self.alive
@@ -73,13 +83,21 @@ class SeenFeed:
         self.known.clear()
 
 
+SPY = Contract(92, "SPY", SecType.STOCK)
+SPY_CALL = Contract(5, "SPY", SecType.OPTION, "SMART", "USD", 100, "SPY", date(2014, 2, 21), Decimal(180), Right.CALL)
+ON_SPY = Position(
+    "p2", "custom", Structure(StructureKind.SINGLE, "SPY", (Leg(SPY_CALL, -1),)), 1, Decimal("-5"), NOON, Decimal(1)
+)
+
+
 def quoted() -> dict[int, Quote]:
     legs = {n: Quote(n, NOON, 1.0, 1.2, greeks=Greeks(0.1, 0.01, -0.1, 1.0, 0.2)) for n in (1, 2, 3, 4)}
     return {**legs, 90: Quote(90, NOON, last=1800.0, close=1790.0), 91: Quote(91, NOON, last=14.0, close=13.0)}
 
 
-def watching(feed: SeenFeed) -> Watch:
-    return Watch(cast(Feed, feed), Ledger([e.PositionOpened(NOON, POSITION)]), Context())
+def watching(feed: SeenFeed, *more: Position, events: EventCalendar = EventCalendar()) -> Watch:  # noqa: B008
+    opened = [e.PositionOpened(NOON, position) for position in (POSITION, *more)]
+    return Watch(cast(Feed, feed), Ledger(opened), Context(), lambda: events)
 
 
 def play(story: Awaitable[T]) -> T:
@@ -100,6 +118,57 @@ def test_indices_and_the_legs_that_are_held_are_streamed() -> None:
     assert (row["underlying_price"], row["vix"]) == (1800.0, 14.0)
     assert row["iv_rank"] is not None
     assert row["short_distance"] is not None
+
+
+def test_the_desks_own_index_is_european_reports_nothing_and_is_asked_of_nobody() -> None:
+    feed = SeenFeed(known=quoted())
+    row = play(look(watching(feed))).row("p1")
+    assert (row["short_exercise"], row["earnings"]) == ("european", "none")
+    assert (row["next_dividend"], row["sessions_to_ex_dividend"], row["sessions_to_earnings"]) == (None,) * 3
+    assert not any(what.startswith("underlying") for what in feed.asked)
+
+
+def test_a_position_on_another_underlying_is_measured_against_its_own() -> None:
+    stock = {5: Quote(5, NOON, 4.1, 4.3), 92: Quote(92, NOON, 184.0, 184.2, last=184.0)}
+    feed = SeenFeed(known=quoted() | stock, dividends={92: Dividend(date(2014, 1, 8), 0.9)})
+    snapshot = play(look(watching(feed, ON_SPY)))
+    assert feed.wanted == [90, 91, 92, 1, 2, 3, 4, 5]
+    row = snapshot.row("p2")
+    assert (row["short_exercise"], row["earnings"]) == ("american", "none")
+    assert row["short_call_itm"] == pytest.approx(4 / 184)
+    assert row["short_distance"] == pytest.approx(-4 / 184)
+    assert row["short_call_extrinsic"] == pytest.approx(0.2)
+    assert (row["next_dividend"], row["sessions_to_ex_dividend"]) == (0.9, 1.0)
+    assert snapshot.row("p1")["next_dividend"] is None, "what SPY pays is no matter of SPX"
+
+
+def test_an_underlying_is_asked_for_once_and_streamed_as_long_as_it_is_held() -> None:
+    feed = SeenFeed(known=quoted())
+    watch = watching(feed, ON_SPY)
+
+    async def story() -> None:
+        await look(watch)
+        await look(watch)
+        assert feed.asked.count("underlying of SPY") == 1
+        watch._ledger.holdings.pop("p2")
+        await look(watch)
+        assert feed.wanted == [90, 91, 1, 2, 3, 4]
+
+    play(story())
+
+
+def test_an_underlying_that_the_broker_does_not_name_leaves_everything_about_it_unknown() -> None:
+    feed = SeenFeed(silent={"underlying of SPY"}, known=quoted())
+    row = play(look(watching(feed, ON_SPY))).row("p2")
+    names = ("short_exercise", "short_call_itm", "short_call_extrinsic", "next_dividend", "earnings")
+    assert [row[name] for name in names] == [None] * 5
+
+
+def test_the_desks_calendar_tells_the_earnings_of_a_company() -> None:
+    report = Report(TODAY, ReportTime.AFTER_CLOSE)
+    calendar = EventCalendar({"SPY": SymbolEvents(reports=(report,))})
+    row = play(look(watching(SeenFeed(known=quoted()), ON_SPY, events=calendar))).row("p2")
+    assert (row["earnings"], row["sessions_to_earnings"]) == ("reports", 1.0)
 
 
 @pytest.mark.parametrize("silent", ["SPX", "VIX", "VIX 1 Y", "SPX 1 M"])

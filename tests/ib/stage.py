@@ -60,16 +60,18 @@ class Stage:
         return desk
 
 
-def play(story: Callable[[Stage], Awaitable[None]], *, account: str = "DU1234567") -> None:
+def play(
+    story: Callable[[Stage], Awaitable[None]], *, account: str = "DU1234567", market: FlatMarket | None = None
+) -> None:
     """Run a story one minute after the open of the flat market's first session."""
 
     async def main(loop: VirtualLoop) -> None:
-        market, clock = FlatMarket(), VirtualClock(loop, OPEN + timedelta(minutes=1))
+        scene, clock = market or FlatMarket(), VirtualClock(loop, OPEN + timedelta(minutes=1))
         gateway = PaperGateway(
-            market, clock=clock, account=account, cash=Decimal(100_000), seed=1, step_s=5.0, calendar=weekdays()
+            scene, clock=clock, account=account, cash=Decimal(100_000), seed=1, step_s=5.0, calendar=weekdays()
         )
         port = await gateway.start()
-        stage = Stage(loop, clock, market, gateway, port)
+        stage = Stage(loop, clock, scene, gateway, port)
         await story(stage)
         await gateway.stop()
 

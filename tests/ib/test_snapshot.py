@@ -6,9 +6,13 @@ import pytest
 
 from tests.execution.fakes import CONDOR, NOON
 from v6.ib.context import Context
+from v6.ib.outlook import Outlook
 from v6.ib.snapshot import Inputs, Session, build
+from v6.model.contract import Contract, Leg, Right, SecType
 from v6.model.position import Position, Structure, StructureKind
 from v6.model.quote import Greeks, Quote, QuoteType
+from v6.model.snapshot import Row
+from v6.model.upcoming import Earnings
 
 POSITION = Position("p1", "iron_condor", CONDOR, 2, Decimal("-9.5"), NOON - timedelta(days=3), Decimal("10"))
 SPOT = 1800.0
@@ -205,3 +209,81 @@ def test_a_share_is_as_old_as_the_older_of_its_parts() -> None:
     row = build(inputs(net_liq=(250_000.0, old))).rows[0]
     assert (row["net_liq"], row["margin_ratio"], row["portfolio_delta_ratio"]) == (None, None, None)
     assert build(inputs(margin=(10_000.0, old))).rows[0]["margin_ratio"] is None
+
+
+def spy_call(con_id: int, strike: int) -> Contract:
+    expiry = date(2014, 2, 21)
+    return Contract(con_id, "SPY", SecType.OPTION, "SMART", "USD", 100, "SPY", expiry, Decimal(strike), Right.CALL)
+
+
+SPY_SPREAD = Structure(
+    StructureKind.BEAR_CALL_SPREAD,
+    "SPY",
+    tuple(
+        Leg(
+            Contract(n, "SPY", SecType.OPTION, "SMART", "USD", 100, "SPY", date(2014, 2, 21), strike, Right.CALL),
+            ratio,
+        )
+        for n, strike, ratio in ((5, Decimal(180), -1), (6, Decimal(185), 1))
+    ),
+)
+ON_SPY = replace(POSITION, position_id="p2", structure=SPY_SPREAD)
+SPY = Outlook(SecType.STOCK, Quote(92, NOON, last=184.0), 0.9, 1, Earnings.NONE, None)
+
+
+def looking_ahead(outlook: Outlook = SPY, **quotes: Quote) -> Row:
+    legs = {5: leg(5, 4.1, 4.3, 0.8, 0.14), 6: leg(6, 1.0, 1.2, 0.4, 0.13)}
+    known = {**QUOTES, **legs, **{int(name[1:]): quote for name, quote in quotes.items()}}
+    return build(inputs(positions=[ON_SPY], quotes=known, outlooks={"SPY": outlook})).row("p2")
+
+
+def test_what_lies_ahead_of_a_position_by_hand() -> None:
+    row = looking_ahead()
+    expected = {
+        "short_exercise": "american",
+        "short_call_itm": 4 / 184,
+        "short_call_extrinsic": 0.2,
+        "short_put_itm": 0.0,
+        "short_put_extrinsic": None,
+        "next_dividend": 0.9,
+        "sessions_to_ex_dividend": 1.0,
+        "earnings": "none",
+        "sessions_to_earnings": None,
+    }
+    for name, value in expected.items():
+        assert row[name] == (pytest.approx(value) if isinstance(value, float) else value), name
+
+
+def test_an_outlook_brings_the_price_that_its_positions_are_measured_against() -> None:
+    row = looking_ahead()
+    assert row["short_distance"] == pytest.approx(-4 / 184)
+    assert row["gamma_1pct"] == pytest.approx((-0.005 + 0.006) * 1.84)
+    assert row["underlying_price"] == SPOT, "the market's fields are the desk's own underlying's"
+
+
+def test_figures_from_an_old_price_or_quote_are_missing_and_the_facts_are_not() -> None:
+    late = NOON - timedelta(seconds=301)
+    row = looking_ahead(replace(SPY, quote=Quote(92, late, last=184.0)))
+    assert (row["short_call_itm"], row["short_call_extrinsic"], row["short_distance"]) == (None, None, None)
+    assert (row["short_exercise"], row["next_dividend"]) == ("american", 0.9)
+    row = looking_ahead(n5=replace(leg(5, 4.1, 4.3, 0.8, 0.14), at=late))
+    assert row["short_call_extrinsic"] is None
+    assert row["short_call_itm"] is not None
+
+
+def test_a_price_that_is_not_live_makes_nothing_of_an_option() -> None:
+    frozen = replace(leg(5, 4.1, 4.3, 0.8, 0.14), type=QuoteType.FROZEN)
+    assert looking_ahead(n5=frozen)["short_call_extrinsic"] is None
+    row = looking_ahead(replace(SPY, quote=Quote(92, NOON, last=184.0, type=QuoteType.DELAYED)))
+    assert (row["short_call_itm"], row["short_call_extrinsic"]) == (None, None)
+
+
+def test_of_an_underlying_nobody_knows_everything_ahead_is_missing() -> None:
+    row = build(inputs(positions=[ON_SPY])).row("p2")
+    for name in ("short_exercise", "short_call_itm", "next_dividend", "sessions_to_ex_dividend", "earnings"):
+        assert row[name] is None, name
+    assert row["short_put_itm"] == 0.0, "without a short put there is none in the money"
+
+
+def test_a_condor_on_the_index_is_european_without_a_word_of_the_broker() -> None:
+    assert build(inputs()).row("p1")["short_exercise"] == "european"

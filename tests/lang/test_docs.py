@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from tests.lang.desks import desk
+from v6.lang.events import read_events
 from v6.model.catalogue import FIELDS, Field, Kind
+from v6.model.upcoming import Earnings, NoDividend
 from v6.rules import load_texts
 
 TEXT = (Path(__file__).parents[2] / "docs" / "rules.md").read_text()
 
 
 def test_the_example_in_the_docs_is_a_sound_rule() -> None:
-    (example,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    example, _ = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
     assert load_texts(desk(example)).rules[0].id == "give_back"
+
+
+def test_the_example_of_a_calendar_is_sound() -> None:
+    _, example = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    calendar, diagnostics = read_events(example)
+    assert diagnostics == []
+    assert calendar is not None
+    assert calendar.of("AAPL").earnings is Earnings.REPORTS
+    assert calendar.of("BRK B").next_dividend(date(2026, 1, 5)) == NoDividend()
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)

@@ -19,7 +19,7 @@ def test_the_schemas_in_the_repository_are_the_generated_ones(tmp_path: Path) ->
     assert fresh == {path.name: path.read_text() for path in (ROOT / "schemas").iterdir()}
 
 
-@pytest.mark.parametrize("kind", ["rule", "bundle", "limits", "strategy"])
+@pytest.mark.parametrize("kind", ["rule", "bundle", "limits", "strategy", "events"])
 def test_each_schema_is_a_draft_7_schema(kind: str) -> None:
     Draft7Validator.check_schema(schemas()[kind])
     assert json.loads(json.dumps(schemas()[kind])) == schemas()[kind]
@@ -32,7 +32,9 @@ def test_an_editor_sees_every_field_with_its_unit() -> None:
     assert given["dte"]["description"].endswith("[days]")
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("rules/*.yaml")) + sorted(ROOT.glob("strategies/*.yaml")), ids=str)
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("rules/**/*.yaml")) + sorted(ROOT.glob("strategies/*.yaml")), ids=str
+)
 def test_an_editors_own_yaml_reader_accepts_the_shipped_files(path: Path) -> None:
     text = path.read_text()
     first = text.splitlines()[0]

@@ -13,7 +13,7 @@ from ib_async import IB, Bag, ComboLeg, Option
 
 from v6.model.contract import Contract, Right, SecType
 from v6.paper.gateway import PaperGateway
-from v6.paper.ports import Bar, Mark
+from v6.paper.ports import Bar, Mark, StockTerms
 from v6.paper.vtime import VirtualClock, VirtualLoop, run_virtual
 from v6.pricing.calendar import NEW_YORK, TradingCalendar
 
@@ -31,6 +31,9 @@ def option(con_id: int, strike: int, right: Right, expiry: date = EXPIRY) -> Con
 
 LONG_PUT, SHORT_PUT = option(10, 1950, Right.PUT), option(11, 2000, Right.PUT)
 SHORT_CALL, LONG_CALL = option(12, 2200, Right.CALL), option(13, 2250, Right.CALL)
+SPY = Contract(2, "SPY", SecType.STOCK, "SMART", "USD", 1, "SPY")
+SPY_CALL = Contract(20, "SPY", SecType.OPTION, "SMART", "USD", 100, "SPY", EXPIRY, Decimal(205), Right.CALL)
+SPY_WING = Contract(21, "SPY", SecType.OPTION, "SMART", "USD", 100, "SPY", EXPIRY, Decimal(210), Right.CALL)
 FAR = option(14, 2000, Right.PUT, date(2015, 4, 17))
 
 
@@ -56,7 +59,11 @@ class FlatMarket:
     quotes: dict[int, tuple[float | None, float]] = field(
         default_factory=lambda: {10: (1.0, 1.2), 11: (2.0, 2.3), 12: (3.0, 3.4), 13: (1.5, 1.6), 14: (6.0, 6.4)}
     )
+    stocks: dict[int, StockTerms] = field(default_factory=dict)
     calls: int = 0
+
+    def stock(self, con_id: int, at: datetime) -> StockTerms | None:
+        return self.stocks.get(con_id)
 
     def contract(self, con_id: int) -> Contract | None:
         return next((c for c in self.listed if c.con_id == con_id), None)
@@ -91,6 +98,9 @@ class FlatMarket:
             return None
         if contract.sec_type is SecType.INDEX:
             return Mark(self.spot, None, self.spot, 0, 0, 2090.0)
+        if contract.sec_type is SecType.STOCK:
+            bid, ask = self.quotes[con_id]
+            return Mark(((bid or 0.0) + ask) / 2, bid, ask, 20, 30, 209.0)
         if at >= self.settles_at(contract):
             return None
         bid, ask = self.quotes[con_id]
@@ -109,6 +119,14 @@ class FlatMarket:
     def daily(self, con_id: int, until: date, sessions: int) -> list[Bar]:
         days = [until - timedelta(days=i) for i in range(sessions)]
         return [Bar(day, 1.0, 3.0, 0.5, 2.0) for day in reversed(days)]
+
+
+def with_stock(terms: StockTerms) -> FlatMarket:
+    """Return the flat market with a fund and two of its calls beside the index."""
+    market = FlatMarket(stocks={SPY.con_id: terms})
+    market.listed += [SPY, SPY_CALL, SPY_WING]
+    market.quotes |= {2: (209.99, 210.01), 20: (5.1, 5.3), 21: (1.0, 1.2)}
+    return market
 
 
 @dataclass

@@ -1,9 +1,9 @@
 import asyncio
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from ib_async import Contract, ExecutionFilter, Index, LimitOrder, Option
+from ib_async import Contract, Dividends, ExecutionFilter, Index, LimitOrder, Option, Stock
 from ib_async.contract import ContractDetails
 
 from tests.paper.flat import (
@@ -12,12 +12,17 @@ from tests.paper.flat import (
     LONG_PUT,
     OPEN,
     SHORT_PUT,
+    SPY,
+    SPY_CALL,
+    FlatMarket,
     Stage,
     bag,
     play,
     wire,
+    with_stock,
 )
 from v6.model.contract import SecType
+from v6.paper.ports import Payout, StockTerms
 
 INDEX = Index("SPX", "CBOE", "USD", conId=1)
 
@@ -264,3 +269,76 @@ def test_only_options_trade() -> None:
         assert stage.market.contract(1).sec_type is SecType.INDEX  # type: ignore[union-attr]
 
     play(story)
+
+
+PAYING = StockTerms("ETF", Payout(3.8, 4.0, date(2015, 3, 3), 0.93))
+FUND = Stock("SPY", "SMART", "USD", conId=2)
+
+
+def test_a_fund_tells_its_dividends_to_those_who_ask_and_an_index_an_option_and_a_combo_none() -> None:
+    async def story(stage: Stage) -> None:
+        ib = await stage.client()
+        covered_call = bag((SPY, 1), (SPY_CALL, -1))
+        tickers = [ib.reqMktData(c, "456") for c in (FUND, INDEX, wire(SHORT_PUT), covered_call)]
+        other = await stage.client(2)
+        plain = other.reqMktData(FUND)
+        await asyncio.sleep(1)
+        assert [t.dividends for t in tickers] == [Dividends(3.8, 4.0, date(2015, 3, 3), 0.93), None, None, None]
+        assert plain.dividends is None
+        assert plain.bid == 209.99
+        assert stage.codes() == []
+
+    play(story, market=with_stock(PAYING))
+
+
+def test_a_dividend_that_changes_is_told_anew() -> None:
+    async def story(stage: Stage) -> None:
+        ib = await stage.client()
+        ticker = ib.reqMktData(FUND, "456")
+        await asyncio.sleep(1)
+        stage.market.stocks[2] = StockTerms("ETF", Payout(3.9, 4.1, date(2015, 6, 3), 0.97))
+        await asyncio.sleep(301)
+        assert ticker.dividends == Dividends(3.9, 4.1, date(2015, 6, 3), 0.97)
+
+    play(story, market=with_stock(PAYING))
+
+
+def test_a_snapshot_takes_no_generic_ticks() -> None:
+    async def story(stage: Stage) -> None:
+        ib = await stage.client()
+        ib.reqMktData(FUND, "456", True)
+        await asyncio.sleep(1)
+        assert stage.codes() == [321]
+
+    play(story, market=with_stock(PAYING))
+
+
+def test_details_tell_what_kind_of_stock_it_is_and_an_options_underlying() -> None:
+    async def story(stage: Stage) -> None:
+        ib = await stage.client()
+        (fund,) = await ib.reqContractDetailsAsync(FUND)
+        assert (fund.stockType, fund.contract.secType) == ("ETF", "STK")  # type: ignore[union-attr]
+        (call,) = await ib.reqContractDetailsAsync(Contract(conId=20))
+        assert (call.underConId, call.underSecType, call.underSymbol) == (2, "STK", "SPY")
+
+    play(story, market=with_stock(PAYING))
+
+
+def test_a_market_without_stocks_has_nothing_to_tell_of_them() -> None:
+    async def story(stage: Stage) -> None:
+        stage.gateway.market = HistoryLike(stage.market)  # type: ignore[assignment]
+        ib = await stage.client()
+        ticker = ib.reqMktData(FUND, "456")
+        await asyncio.sleep(1)
+        assert ticker.dividends is None
+        assert ticker.bid == 209.99
+
+    play(story, market=with_stock(PAYING))
+
+
+class HistoryLike:
+    """A market that has everything but `stock`."""
+
+    def __init__(self, market: FlatMarket) -> None:
+        self.contract, self.find, self.marks = market.contract, market.find, market.marks
+        self.first_day, self.last_day = market.first_day, market.last_day

@@ -1,10 +1,11 @@
 from dataclasses import replace
+from datetime import date
 
-from tests.paper.flat import LONG_PUT, SHORT_PUT, SPX
+from tests.paper.flat import LONG_PUT, SHORT_PUT, SPX, SPY
 from v6.model.contract import Contract, Leg
 from v6.paper.codec import Framer, split
 from v6.paper.lines import FROZEN, LIVE, Line, Lines
-from v6.paper.ports import Mark
+from v6.paper.ports import Mark, Payout
 
 MARK = Mark(2.15, 2.0, 2.3, 20, 30, 1.0, 0.2, -0.1, 0.001, -0.5, 1.5, 2100.0)
 
@@ -70,3 +71,29 @@ def test_only_those_who_asked_for_frozen_prices_hear_of_the_freeze() -> None:
     lines.kind = FROZEN
     assert lines.freeze() != b""
     assert lines.by_id[7].kind == FROZEN
+
+
+PAYOUT = Payout(3.8, 4.0, date(2015, 3, 3), 0.93)
+
+
+def paid(one: Line, payout: Payout | None) -> list[list[str]]:
+    framer = Framer()
+    framer.feed(one.dividends(payout))
+    return [split(body) for body in framer.raw()]
+
+
+def test_dividends_are_told_to_those_who_asked_and_once() -> None:
+    one = line(SPY)
+    assert paid(one, PAYOUT) == []
+    one.wants_dividends = True
+    assert paid(one, None) == []
+    assert paid(one, PAYOUT) == [["46", "6", "7", "59", "3.8,4.0,20150303,0.93"]]
+    assert paid(one, PAYOUT) == []
+    assert paid(one, replace(PAYOUT, amount=0.95)) == [["46", "6", "7", "59", "3.8,4.0,20150303,0.95"]]
+
+
+def test_what_is_not_known_of_a_dividend_is_an_empty_field() -> None:
+    one = line(SPY)
+    one.wants_dividends = True
+    assert paid(one, Payout(3.8)) == [["46", "6", "7", "59", "3.8,,,"]]
+    assert paid(one, Payout()) == [["46", "6", "7", "59", ",,,"]]

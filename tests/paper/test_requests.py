@@ -118,9 +118,10 @@ def test_a_delta_neutral_contract_is_read_over() -> None:
 
 @pytest.mark.parametrize("contract", [PUT, COMBO])
 def test_market_data_requests_are_read_to_the_last_field(contract: Contract) -> None:
-    fields = sent(lambda c: c.reqMktData(5, contract, "100", True, False, []))
+    fields = sent(lambda c: c.reqMktData(5, contract, "100,456", True, False, []))
     request = quotes(fields)
     assert (request.req_id, request.snapshot, len(request.legs)) == (5, True, len(contract.comboLegs))
+    assert request.generic == ("100", "456")
     with pytest.raises(Malformed):
         quotes(fields[:-1])
 

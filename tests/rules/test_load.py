@@ -27,6 +27,17 @@ def test_a_folder_and_its_texts_are_the_same_desk(tmp_path: Path) -> None:
     assert check_desk(tmp_path) == []
 
 
+def test_a_mistake_in_the_calendar_is_found_with_those_in_the_rules(tmp_path: Path) -> None:
+    write(tmp_path, desk() | {"events.yaml": "version: 1\nsymbols: {SPX: {earnings: none}}\n"})
+    assert check_desk(tmp_path) == []
+    write(tmp_path, {"events.yaml": "version: 1\nsymbols: {SPX: {earnings: never}}\n"})
+    (found,) = check_desk(tmp_path)
+    assert str(found).startswith("events.yaml:2:27: bad-value")
+    (tmp_path / "events.yaml").write_bytes(b"\xff")
+    assert [d.code for d in check_desk(tmp_path)] == ["encoding"]
+    assert load_desk(tmp_path) == load_texts(desk()), "the rules do not depend on it"
+
+
 def test_an_example_that_the_rule_contradicts_stops_the_desk() -> None:
     with pytest.raises(ConfigError) as caught:
         load_texts(desk(swapped(RULE, {"pnl_ratio: 0.4}": "pnl_ratio: 0.5}"})))

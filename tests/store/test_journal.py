@@ -42,6 +42,30 @@ def test_every_kind_of_event_comes_back_equal(path: Path) -> None:
         assert list(journal.events()) == list(enumerate(events, 1))
 
 
+def test_a_snapshot_from_before_a_field_was_appended_misses_it(path: Path) -> None:
+    taken = snapshot()
+    old = replace(taken.snapshot, rows=tuple(replace(row, values=row.values[:36]) for row in taken.snapshot.rows))
+    with Journal(path) as journal:
+        journal.append(replace(taken, snapshot=old))
+        ((_, read),) = journal.events()
+    assert read == taken
+    assert isinstance(read, SnapshotTaken)
+    assert read.snapshot.row("p1")["short_exercise"] is None
+    assert read.snapshot.row("p1")["structure"] == "bull_put_spread"
+    assert Journal(path).verify() == 1, "what is in the journal stays as it was written"
+
+
+def test_a_snapshot_of_a_newer_version_is_refused_and_not_cut(path: Path) -> None:
+    taken = snapshot()
+    longer = replace(
+        taken.snapshot, rows=tuple(replace(row, values=(*row.values, 1.0)) for row in taken.snapshot.rows)
+    )
+    with Journal(path) as journal:
+        journal.append(replace(taken, snapshot=longer))
+        with pytest.raises(StoreError, match=r"event 1 \(SnapshotTaken\) cannot be read: a row of"):
+            list(journal.events())
+
+
 def test_events_are_read_after_an_offset_and_by_kind(path: Path) -> None:
     with Journal(path) as journal:
         journal.append(snapshot(1), OrderSending(AT, "v6-a", 1), snapshot(2), OrderSending(AT, "v6-b", 2))

@@ -134,6 +134,20 @@ def test_a_column_that_came_later_is_null_in_older_files(
     assert connect(root).execute(query).fetchall() == [("old", None), ("new", "seen")]
 
 
+def test_a_store_that_no_newer_daemon_has_opened_is_read_with_the_new_fields_missing(
+    journal: Journal, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = TABLES["snapshots"]
+    old = pa.schema([f for f in schema if f.name not in ("short_exercise", "next_dividend")])
+    journal.append(snapshot(1))
+    with monkeypatch.context() as patch:
+        patch.setitem(TABLES, "snapshots", old)
+        flush(journal, root)
+    query = "SELECT snapshot_id, structure, short_exercise, next_dividend FROM snapshots WHERE key = 'p1' ORDER BY seq"
+    assert connect(root).execute(query).fetchall() == [("s1", "bull_put_spread", None, None)]
+    assert connect(root).sql("SELECT next_dividend FROM snapshots").types == ["DOUBLE"]
+
+
 def test_times_stay_aware_and_utc(journal: Journal, root: Path) -> None:
     journal.append(FindingRaised(AT, "x", ""))
     flush(journal, root)

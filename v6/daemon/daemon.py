@@ -17,6 +17,7 @@ import structlog
 
 from v6.daemon.clocks import BrokerClock
 from v6.daemon.entries import Entries
+from v6.daemon.events import DeskEvents
 from v6.daemon.exits import Exits
 from v6.daemon.gate import Gate
 from v6.daemon.reconcile import compare
@@ -112,7 +113,8 @@ class Daemon:
         self.feed = Feed(self.link, self._clock)
         self._executor = Executor(broker, self.books, self._clock)
         context = _restored(self.journal.state(CONTEXT), Context.from_json, Context())
-        self._watch = Watch(self.feed, self.books.ledger, context)
+        self._events = DeskEvents(settings.root)
+        self._watch = Watch(self.feed, self.books.ledger, context, lambda: self._events.calendar)
         gate = Gate(self.books, self._clock, lambda: self.ruleset.desk.limits)
         self._exits = Exits(self.books, self._executor, gate)
         self._entries = Entries(self.books, self._executor, gate, self.feed, self._clock)
@@ -169,6 +171,8 @@ class Daemon:
         """Look once, decide once, act; raises BrokerError when the broker does not answer."""
         await self._ensure_link()
         self.poll_rules()
+        for text in self._events.poll():
+            self.books.post(e.FindingRaised(self._clock.now(), "events-file", text))
         at = await self._now()
         session = session_of(self._calendar, at)
         if session is None or (self.latest is not None and at <= self.latest.ts):

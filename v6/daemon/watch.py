@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -14,7 +14,9 @@ from v6.errors import BrokerError
 from v6.execution.ledger import Ledger
 from v6.ib.context import Context, begin_session, observe
 from v6.ib.feed import Feed
+from v6.ib.outlook import Outlook, Underlying, look_ahead
 from v6.ib.snapshot import Inputs, Session, build, live
+from v6.lang.events import EventCalendar
 from v6.model.catalogue import Value
 from v6.model.contract import Contract, SecType
 from v6.model.quote import Quote
@@ -38,11 +40,19 @@ RETRY = timedelta(minutes=10)
 class Watch:
     """The eyes of the daemon; `context` is what they remember, and is saved by the caller."""
 
-    def __init__(self, feed: Feed, ledger: Ledger, context: Context) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        ledger: Ledger,
+        context: Context,
+        events: Callable[[], EventCalendar] = EventCalendar,
+    ) -> None:
         self._feed = feed
         self._ledger = ledger
+        self._events = events
         self.context = context
         self._indices: dict[str, Contract] = {}
+        self._others: dict[str, Underlying] = {}
         self._closes: dict[date, float] = {}
         self._refused: dict[str, datetime] = {}
         self._history_of: date | None = None
@@ -55,6 +65,7 @@ class Watch:
     async def snapshot(self, at: datetime, cycle: int, session: Session) -> Snapshot:
         """Return what is known now; raises BrokerError when the broker does not answer."""
         await self._find_indices(at)
+        await self._find_others(at)
         await self._read_history(at, session.day)
         await self._stream()
         held = [holding.now() for holding in self._ledger.holdings.values()]
@@ -72,6 +83,7 @@ class Watch:
             margin=self._feed.account_value("MaintMarginReq"),
             context=self.context,
             symbol=UNDERLYING,
+            outlooks=self._outlooks(session.day),
         )
         snapshot = build(inputs)
         # What was too old for the rules is not remembered as of now either.
@@ -98,6 +110,31 @@ class Watch:
                 self._indices[symbol] = await self._feed.index(symbol, SecType.INDEX, "CBOE")
             except BrokerError as error:
                 self._do_without(symbol, at, error)
+
+    async def _find_others(self, at: datetime) -> None:
+        """Find the underlyings of positions in anything but what the desk trades: by their options, never by name."""
+        for leg in self._legs():
+            symbol = leg.symbol
+            if symbol == UNDERLYING or symbol in self._others or self._waits(symbol, at):
+                continue
+            try:
+                self._others[symbol] = await self._feed.underlying(leg)
+            except BrokerError as error:
+                self._do_without(symbol, at, error)
+
+    def _outlooks(self, today: date) -> dict[str, Outlook]:
+        """Return the outlook of each underlying that is held, and of the desk's own."""
+        known = dict(self._others)
+        if UNDERLYING in self._indices:
+            known[UNDERLYING] = Underlying(self._indices[UNDERLYING])
+        said, found = self._events(), {}
+        for symbol in dict.fromkeys([UNDERLYING, *(leg.symbol for leg in self._legs())]):
+            underlying = known.get(symbol)
+            con_id = None if underlying is None else underlying.contract.con_id
+            quote = None if con_id is None else self._feed.quote(con_id)
+            dividend = None if con_id is None else self._feed.dividend(con_id)
+            found[symbol] = look_ahead(underlying, quote, dividend, said.of(symbol), today, xnys())
+        return found
 
     async def _read_history(self, at: datetime, today: date) -> None:
         """Begin the session; the histories are asked for once in it, and again later if they were not given."""
@@ -126,7 +163,9 @@ class Watch:
         log.warning("not-given-by-the-broker", what=what, error=str(error))
 
     async def _stream(self) -> None:
-        wanted = [*self._indices.values(), *self._legs()]
+        held = {leg.symbol for leg in self._legs()}
+        others = [other.contract for symbol, other in self._others.items() if symbol in held]
+        wanted = [*self._indices.values(), *others, *self._legs()]
         self._feed.stream(wanted)
         waited = 0.0
         while waited < SETTLE_S and any(self._feed.quote(c.con_id) is None for c in wanted):

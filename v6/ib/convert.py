@@ -15,6 +15,7 @@ from v6.model.contract import Contract, Right, SecType
 from v6.model.order import Fill
 from v6.model.position import Structure
 from v6.model.quote import Greeks, Quote, QuoteType
+from v6.model.upcoming import Dividend, NextDividend, NoDividend
 from v6.ports import BrokerStatus, CommissionReport, OrderReport, Ticket
 
 UNSET: Final = 1e300
@@ -129,6 +130,22 @@ def quote_of(ticker: ib_async.Ticker, con_id: int, at: datetime) -> Quote:
         greeks=_greeks(ticker.modelGreeks),
         type=_TYPES.get(ticker.marketDataType, QuoteType.DELAYED_FROZEN),
     )
+
+
+def dividend_of(ticker: ib_async.Ticker) -> NextDividend:
+    """Return what generic tick 456 told of the next dividend, None if it told nothing that can be relied on.
+
+    IB's date is the ex-date (its own example is Microsoft's of 2013-02-19). Only a sum of exactly zero for the next
+    twelve months says that there is none: an empty one says nothing.
+    """
+    told = ticker.dividends
+    if told is None:
+        return None
+    amount, year = number(told.nextAmount), number(told.next12Months)
+    if isinstance(told.nextDate, date) and amount is not None and amount > 0:
+        when = told.nextDate
+        return Dividend(when.date() if isinstance(when, datetime) else when, amount)
+    return NoDividend() if year == 0 and told.nextDate is None and not amount else None
 
 
 def _greeks(model: ib_async.OptionComputation | None) -> Greeks | None:

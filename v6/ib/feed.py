@@ -6,15 +6,21 @@ import asyncio
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Final
 
 import ib_async
 
 from v6.errors import BrokerError
 from v6.ib import convert
 from v6.ib.link import SNAPSHOT_TIMEOUT_S, Link, LinkState
+from v6.ib.outlook import Underlying
 from v6.model.contract import Contract, SecType
 from v6.model.quote import Quote
+from v6.model.upcoming import NextDividend
 from v6.ports import Clock
+
+DIVIDENDS: Final = "456"
+"""The generic tick that brings the dividends of a stock or fund."""
 
 
 class Feed:
@@ -45,7 +51,9 @@ class Feed:
                 self._close(con_id)
             for con_id, contract in wanted.items():
                 if con_id not in self._lines:
-                    self._lines[con_id] = self._link.ib.reqMktData(convert.to_ib(contract))
+                    # IB refuses generic ticks that a kind of contract does not have, so only stocks are asked.
+                    extra = DIVIDENDS if contract.sec_type is SecType.STOCK else ""
+                    self._lines[con_id] = self._link.ib.reqMktData(convert.to_ib(contract), extra)
         except ConnectionError as error:
             raise BrokerError(f"market data: {error}") from error
 
@@ -72,6 +80,11 @@ class Feed:
     def quotes(self) -> dict[int, Quote]:
         found = ((con_id, self.quote(con_id)) for con_id in self._lines)
         return {con_id: quote for con_id, quote in found if quote is not None}
+
+    def dividend(self, con_id: int) -> NextDividend:
+        """Return what the line of a stock or fund told of its next dividend, None if it told nothing."""
+        ticker = self._lines.get(con_id)
+        return None if ticker is None else convert.dividend_of(ticker)
 
     # -- one-off questions -----------------------------------------------------------------------------------------
 
@@ -115,6 +128,22 @@ class Feed:
         if len(details) != 1 or details[0].contract is None:
             raise BrokerError(f"{symbol} on {exchange} names {len(details)} contracts, not one")
         return convert.from_ib(details[0].contract)
+
+    async def underlying(self, option: Contract) -> Underlying:
+        """Return the contract that the broker names as the option's underlying; raises BrokerError."""
+        (listed,) = await self._details_of(convert.to_ib(option), f"contract of {option}")
+        if not listed.underConId:
+            raise BrokerError(f"the broker names no underlying of {option}")
+        pattern = ib_async.Contract(conId=listed.underConId)
+        (found,) = await self._details_of(pattern, f"underlying of {option}")
+        assert found.contract is not None
+        return Underlying(convert.from_ib(found.contract), found.stockType)
+
+    async def _details_of(self, pattern: ib_async.Contract, what: str) -> list[ib_async.ContractDetails]:
+        details = await self._link.ask(lambda: self._link.ib.reqContractDetailsAsync(pattern), what)
+        if len(details) != 1 or details[0].contract is None:
+            raise BrokerError(f"{what}: {len(details)} contracts, not one")
+        return details
 
     async def expiries(self, underlying: Contract, trading_class: str) -> list[date]:
         """Return the listed expiries of the trading class, sorted."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
 from v6.ib.context import Context, hour_change, iv_percentile, iv_rank
+from v6.ib.exercise import extrinsics, moneyness, short_exercise, short_options
+from v6.ib.outlook import NOTHING_KNOWN, Outlook
 from v6.model.catalogue import BY_NAME, Value, admit
 from v6.model.contract import Right, SecType
 from v6.model.position import Position, Structure
@@ -31,7 +33,8 @@ class Session:
 class Inputs:
     """Everything one snapshot is made from.
 
-    `commissions` are those paid so far by position_id, `symbol` names the underlying that `underlying` quotes.
+    `commissions` are those paid so far by position_id, `symbol` names the underlying that `underlying` quotes;
+    `outlooks` are by symbol, and bring the quotes of other underlyings.
     """
 
     at: datetime
@@ -47,6 +50,7 @@ class Inputs:
     margin: Stamped | None
     context: Context
     symbol: str = "SPX"
+    outlooks: Mapping[str, Outlook] = field(default_factory=dict)
 
 
 def build(inputs: Inputs) -> Snapshot:
@@ -81,9 +85,17 @@ def _age(inputs: Inputs, quote: Quote | None) -> float:
     return 0.0 if quote is None else (inputs.at - quote.at).total_seconds()
 
 
+def _outlook(inputs: Inputs, structure: Structure) -> Outlook:
+    return inputs.outlooks.get(structure.symbol, NOTHING_KNOWN)
+
+
+def _underlying(inputs: Inputs, structure: Structure) -> Quote | None:
+    """Return the quote of the structure's own underlying, None if only another one is quoted."""
+    return inputs.underlying if structure.symbol == inputs.symbol else _outlook(inputs, structure).quote
+
+
 def _spot(inputs: Inputs, structure: Structure) -> float | None:
-    """Return the price of the structure's own underlying, None if another one is quoted."""
-    return price_of(inputs.underlying) if structure.symbol == inputs.symbol else None
+    return price_of(_underlying(inputs, structure))
 
 
 def _market(inputs: Inputs) -> dict[str, Value]:
@@ -161,7 +173,8 @@ def _dollar_delta(inputs: Inputs, held: Sequence[Position]) -> tuple[float | Non
             return None, 0.0
         shares = position.quantity * position.structure.multiplier
         total += sum(ratio * g.delta for ratio, g, _ in legs) * shares * spot
-        age = max(age, _age(inputs, inputs.underlying), *(leg_age for _, _, leg_age in legs))
+        spot_age = _age(inputs, _underlying(inputs, position.structure))
+        age = max(age, spot_age, *(leg_age for _, _, leg_age in legs))
     return total, age
 
 
@@ -195,9 +208,25 @@ def _position(inputs: Inputs, position: Position) -> dict[str, Value]:
     distance = {"short_distance": None if spot is None else _short_distance(position, spot)}
     return {
         **_admitted(facts, 0.0),
-        **_admitted(distance, _age(inputs, inputs.underlying)),
+        **_admitted(distance, _age(inputs, _underlying(inputs, structure))),
+        **_ahead(inputs, structure, spot),
         **_valuation(inputs, position),
         **_greek_sums(inputs, position),
+    }
+
+
+def _ahead(inputs: Inputs, structure: Structure, spot: float | None) -> dict[str, Value]:
+    """Return what may happen to the position from outside: exercise, a dividend, earnings."""
+    outlook = _outlook(inputs, structure)
+    exercise = short_exercise(structure, outlook.sec_type)
+    quotes = {c.con_id: q for c in short_options(structure) if (q := live(inputs.quotes.get(c.con_id))) is not None}
+    spot_age = _age(inputs, _underlying(inputs, structure))
+    age = max([spot_age, *(_age(inputs, quote) for quote in quotes.values())])
+    return {
+        "short_exercise": None if exercise is None else exercise.value,
+        **_admitted(moneyness(structure, spot), spot_age),
+        **_admitted(extrinsics(structure, quotes, spot), age),
+        **_admitted(outlook.fields(), 0.0),
     }
 
 
@@ -253,7 +282,10 @@ def _greek_sums(inputs: Inputs, position: Position) -> dict[str, Value]:
         "short_delta": max((abs(g.delta) for g in short), default=None),
     }
     of_spot: dict[str, Value] = {"gamma_1pct": None if spot is None else gamma * spot * 0.01}
-    return {**_admitted(values, age), **_admitted(of_spot, max(age, _age(inputs, inputs.underlying)))}
+    return {
+        **_admitted(values, age),
+        **_admitted(of_spot, max(age, _age(inputs, _underlying(inputs, position.structure)))),
+    }
 
 
 def _short_distance(position: Position, spot: float) -> float | None:

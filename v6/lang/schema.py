@@ -194,6 +194,7 @@ def _of_type(name: str, hint: Any) -> Schema:
 def schemas() -> Mapping[str, Schema]:
     """Return the schemas by the kind of file they describe."""
     # Built from this module's parts, so it cannot be imported before they are there.
+    from v6.lang.events import events_schema
     from v6.lang.rule_tests import rule_test_schema
 
     built = {
@@ -202,6 +203,7 @@ def schemas() -> Mapping[str, Schema]:
         "bundle": bundle_schema(),
         "limits": limits_schema(),
         "strategy": strategy_schema(),
+        "events": events_schema(),
     }
     head = "http://json-schema.org/draft-07/schema#"
     return {kind: {"$schema": head, "title": f"V6 {kind} file", **schema} for kind, schema in built.items()}

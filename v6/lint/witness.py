@@ -56,6 +56,15 @@ USUAL: Final[dict[str, Value]] = {
     "max_loss_ratio": 0.1,
     "margin_ratio": 0.2,
     "portfolio_delta_ratio": 0.1,
+    "short_exercise": "american",
+    "short_call_itm": 0.0,
+    "short_call_extrinsic": 1.0,
+    "short_put_itm": 0.0,
+    "short_put_extrinsic": 1.0,
+    "next_dividend": 1.0,
+    "sessions_to_ex_dividend": 30.0,
+    "earnings": "none",
+    "sessions_to_earnings": 30.0,
 }
 """An unremarkable day; an example departs from it only where it must."""
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from v6.model.position import StructureKind
+from v6.model.upcoming import Earnings, Exercise
 
 Value: TypeAlias = float | bool | str | None
 """What a field can hold in a row; None is *missing* and never stands for zero."""
@@ -75,18 +76,14 @@ def _number(
     return Field(name, scope, Kind.NUMBER, unit, nullable, doc, low, high, max_age_s)
 
 
+def _word(name: str, scope: Scope, choices: type[StrEnum], doc: str, *, nullable: bool = True) -> Field:
+    return Field(name, scope, Kind.ENUM, Unit.NONE, nullable, doc, choices=tuple(c.value for c in choices))
+
+
 _P, _M, _B = Scope.POSITION, Scope.MARKET, Scope.PORTFOLIO
 
 FIELDS: Final[tuple[Field, ...]] = (
-    Field(
-        "structure",
-        _P,
-        Kind.ENUM,
-        Unit.NONE,
-        False,
-        "recognised shape of the legs",
-        choices=tuple(k.value for k in StructureKind),
-    ),
+    _word("structure", _P, StructureKind, "recognised shape of the legs", nullable=False),
     _number("legs", _P, Unit.COUNT, "number of legs", low=1, high=16, nullable=False),
     _number("quantity", _P, Unit.COUNT, "units held", low=1, high=1e6, nullable=False),
     _number("dte", _P, Unit.DAYS, "calendar days to the nearest expiry", low=0, high=2000, nullable=False),
@@ -211,6 +208,69 @@ FIELDS: Final[tuple[Field, ...]] = (
         low=-1000,
         high=1000,
         max_age_s=300,
+    ),
+    # Appended: recorded rows are tuples in this order, and what an older one does not hold is missing at its end.
+    _word(
+        "short_exercise",
+        _P,
+        Exercise,
+        "when the short options can be exercised: american any day, european at expiry only, none if none is short",
+    ),
+    _number(
+        "short_call_itm",
+        _P,
+        Unit.RATIO,
+        "how far the deepest short call is in the money over the underlying price; 0 when none is",
+        low=0,
+        high=1,
+        max_age_s=300,
+    ),
+    _number(
+        "short_call_extrinsic",
+        _P,
+        Unit.PRICE,
+        "least mid above intrinsic value of a short call in the money; missing when none is",
+        max_age_s=300,
+    ),
+    _number(
+        "short_put_itm",
+        _P,
+        Unit.RATIO,
+        "how far the deepest short put is in the money over the underlying price; 0 when none is",
+        low=0,
+        high=100,
+        max_age_s=300,
+    ),
+    _number(
+        "short_put_extrinsic",
+        _P,
+        Unit.PRICE,
+        "least mid above intrinsic value of a short put in the money; missing when none is",
+        max_age_s=300,
+    ),
+    _number(
+        "next_dividend",
+        _P,
+        Unit.PRICE,
+        "next dividend of a share of the underlying, 0 when it is known to pay none",
+        low=0,
+    ),
+    _number(
+        "sessions_to_ex_dividend",
+        _P,
+        Unit.DAYS,
+        "session closes before the ex-dividend date: at 1 it is exercised for tonight, 0 on the date itself",
+        low=0,
+        high=2000,
+    ),
+    _word("earnings", _P, Earnings, "whether the underlying reports earnings; an index or a fund does not"),
+    _number(
+        "sessions_to_earnings",
+        _P,
+        Unit.DAYS,
+        "session closes before the next earnings report: at 1 this session is the last one before it",
+        low=0,
+        high=2000,
     ),
 )
 

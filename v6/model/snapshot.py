@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from v6.model.catalogue import FIELDS, INDEX, Scope, Value
@@ -27,6 +27,16 @@ class Row:
             raise KeyError(f"not in the catalogue: {sorted(unknown)}")
         return cls(key, tuple(fields.get(f.name) for f in FIELDS))
 
+    def completed(self) -> Row:
+        """Return the row with a value for each field: one recorded before fields were appended misses the new ones.
+
+        Raises ValueError for a row that has more values than the catalogue has fields.
+        """
+        lacking = len(FIELDS) - len(self.values)
+        if lacking < 0:
+            raise ValueError(f"a row of {len(self.values)} values, and the catalogue has {len(FIELDS)} fields")
+        return self if lacking == 0 else Row(self.key, self.values + (None,) * lacking)
+
     @property
     def scope(self) -> Scope:
         return Scope.PORTFOLIO if self.key == PORTFOLIO_KEY else Scope.POSITION
@@ -47,6 +57,10 @@ class Snapshot:
     cycle: int
     ts: datetime
     rows: tuple[Row, ...]
+
+    def completed(self) -> Snapshot:
+        """Return the snapshot with each row completed; raises ValueError."""
+        return replace(self, rows=tuple(row.completed() for row in self.rows))
 
     def row(self, key: str) -> Row:
         for row in self.rows:

@@ -27,7 +27,7 @@ from v6.paper.fields import (
     SUMMARY_END,
     error,
 )
-from v6.paper.lines import FROZEN, LIVE, Line
+from v6.paper.lines import DIVIDENDS, FROZEN, LIVE, Line
 from v6.paper.listing import (
     RULES,
     NotFound,
@@ -65,6 +65,10 @@ def watch(session: Session, fields: Sequence[str]) -> None:
     if request.req_id in session.lines.by_id:
         session.send(error(request.req_id, 322, "Error processing request.-'bX' : cause - Duplicate ticker id"))
         return
+    if request.snapshot and request.generic:
+        reason = "Snapshot market data subscription is not applicable to generic ticks"
+        session.send(error(request.req_id, 321, f"Error validating request.-'bX' : cause - {reason}"))
+        return
     is_bag = request.contract.sec_type == "BAG"
     if is_bag:
         found = [(gateway.market.contract(leg.con_id), leg.signed) for leg in request.legs]
@@ -75,8 +79,11 @@ def watch(session: Session, fields: Sequence[str]) -> None:
         legs = (Leg(resolve(gateway.market, request.contract, gateway.clock.now()), 1),)
     frozen = session.lines.kind in (2, 4) and not gateway.desk.is_open
     line = Line(request.req_id, legs, is_bag, FROZEN if frozen else LIVE)
+    # What a contract has no generic tick for is not told; a real gateway may answer error 321 to some of them.
+    line.wants_dividends = DIVIDENDS in request.generic and not is_bag
     quoted = frozen or gateway.desk.is_open
     ticks = b"".join(line.ticks(gateway.marks(line.con_ids), quoted=quoted))
+    ticks += line.dividends(gateway.payout(line.con_ids[0])) if line.wants_dividends else b""
     session.send(line.header() + ticks + (line.end() if request.snapshot else b""))
     if not request.snapshot:
         session.lines.by_id[request.req_id] = line
@@ -112,7 +119,9 @@ def contract_details(session: Session, fields: Fields) -> None:
         if contract.sec_type is SecType.OPTION and contract.symbol not in unders:
             unders[contract.symbol] = underlying(gateway.market, contract, now)
         under = unders.get(contract.symbol)
-        out.append(details(number, contract, gateway.market, under, open_hours, wanted.exchange))
+        terms = gateway.stock(contract.con_id)
+        kind = "" if terms is None else terms.stock_type
+        out.append(details(number, contract, gateway.market, under, open_hours, wanted.exchange, kind))
     session.send(b"".join(out) + CONTRACT_END.encode(number))
 
 

@@ -20,7 +20,7 @@ from v6.paper.account import Ledger
 from v6.paper.desk import Desk
 from v6.paper.intake import Fees
 from v6.paper.matching import cents
-from v6.paper.ports import Mark, Market
+from v6.paper.ports import Mark, Market, Payout, StockMarket, StockTerms
 from v6.paper.reports import Figures
 from v6.paper.session import Session, Stage
 from v6.ports import Clock
@@ -126,6 +126,15 @@ class PaperGateway:
             return {}
         return dict(zip(wanted, self.market.marks(wanted, self.clock.now()), strict=True))
 
+    def stock(self, con_id: int) -> StockTerms | None:
+        """Return the present terms of a stock or fund, None for anything else."""
+        return self.market.stock(con_id, self.clock.now()) if isinstance(self.market, StockMarket) else None
+
+    def payout(self, con_id: int) -> Payout | None:
+        """Return what a stock or fund is known to pay, None for anything else."""
+        terms = self.stock(con_id)
+        return None if terms is None else terms.payout
+
     def figures(self, marks: Mapping[int, Mark | None] | None = None) -> Figures:
         """Return the account in money; `marks` spares a call of the market if it is at hand."""
         held = self.ledger.holdings
@@ -210,8 +219,10 @@ class PaperGateway:
         ready = self.ready()
         wanted = [c for s in ready for line in s.lines.by_id.values() for c in line.con_ids]
         marks = self.marks([*wanted, *self.ledger.holdings, *self.desk.wanted()])
+        watched = {line.con_ids[0] for s in ready for line in s.lines.by_id.values() if line.wants_dividends}
+        payouts = {con_id: self.payout(con_id) for con_id in sorted(watched)}
         for session in ready:
-            session.send(session.lines.ticks(marks))
+            session.send(session.lines.ticks(marks, payouts))
         self.desk.step(marks)
         now = self.clock.now()
         if self._account_told is None or now - self._account_told >= ACCOUNT_EVERY:

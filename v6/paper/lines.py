@@ -15,15 +15,21 @@ from v6.paper.fields import (
     TICK_PRICE,
     TICK_REQ_PARAMS,
     TICK_SIZE,
+    TICK_STRING,
 )
 from v6.paper.listing import RULES, rule_of
 from v6.paper.matching import book_of
-from v6.paper.ports import Mark
+from v6.paper.ports import Mark, Payout
 
 BID, ASK, LAST, CLOSE = 1, 2, 4, 9
 BID_SIZE, ASK_SIZE = 0, 3
 MODEL: Final = 13
+IB_DIVIDENDS: Final = 59
+DIVIDENDS: Final = "456"
+"""The generic tick that a client names to be told of dividends."""
 LIVE, FROZEN = 1, 2
+
+NOTHING_PAID: Final[Mapping[int, Payout | None]] = {}
 
 # The hot path writes the fields as text itself; the tables stay the authority on their number.
 assert len(TICK_PRICE.names) == 5
@@ -40,6 +46,8 @@ class Line:
     is_bag: bool
     kind: int = LIVE
     told: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    wants_dividends: bool = False
+    payout: Payout | None = None
 
     @property
     def con_ids(self) -> list[int]:
@@ -54,6 +62,17 @@ class Line:
         """Return the message that the prices of this line are live or frozen from now on."""
         self.kind = kind
         return LIVENESS.encode(self.req_id, kind)
+
+    def dividends(self, payout: Payout | None) -> bytes:
+        """Return the dividends, `0.83,0.92,20130219,0.23`, if they were asked for and are not what was last told."""
+        if not self.wants_dividends or payout is None or payout == self.payout:
+            return b""
+        self.payout = payout
+        day = "" if payout.ex_day is None else f"{payout.ex_day:%Y%m%d}"
+        past, coming, amount = (
+            "" if x is None else repr(float(x)) for x in (payout.past_year, payout.next_year, payout.amount)
+        )
+        return TICK_STRING.encode(self.req_id, IB_DIVIDENDS, f"{past},{coming},{day},{amount}")
 
     def end(self) -> bytes:
         """Return the end of a snapshot."""
@@ -128,13 +147,15 @@ class Lines:
     kind: int = LIVE
     by_id: dict[int, Line] = field(default_factory=dict)
 
-    def ticks(self, marks: Mapping[int, Mark | None]) -> bytes:
-        """Return one buffer for all lines, in a session."""
+    def ticks(self, marks: Mapping[int, Mark | None], payouts: Mapping[int, Payout | None] = NOTHING_PAID) -> bytes:
+        """Return one buffer for all lines, in a session; `payouts` by con_id are of the lines that want dividends."""
         out: list[bytes] = []
         for line in self.by_id.values():
             if line.kind != LIVE:
                 out.append(line.turn(LIVE))
             out += line.ticks(marks)
+            if line.wants_dividends:
+                out.append(line.dividends(payouts.get(line.con_ids[0])))
         return b"".join(out)
 
     def freeze(self) -> bytes:

@@ -144,7 +144,13 @@ def hours(calendar: TradingCalendar, at: datetime) -> str:
 
 
 def details(
-    number: int, contract: Contract, market: Market, under: Contract | None, open_hours: str, exchange: str
+    number: int,
+    contract: Contract,
+    market: Market,
+    under: Contract | None,
+    open_hours: str,
+    exchange: str,
+    stock_type: str = "",
 ) -> bytes:
     """Return one contractData message; `exchange` is the one the client asked for."""
     option = contract.sec_type is SecType.OPTION
@@ -162,7 +168,7 @@ def details(
         "ACTIVETIM,AD,ADJUST,ALERT,BASKET,COND,DAY,GTC,LMT,STP,STPLMT,WHATIF" if option else "", ",".join(names), 1,
         under.con_id if under else 0, contract.symbol, "", last_trade(contract)[:6], "", "", "", ZONE, open_hours,
         open_hours, "", 0, 0, 1, contract.symbol if option else "", under.sec_type if under and option else "",
-        ",".join([str(rule)] * len(names)), f"{settles:%Y%m%d}" if settles else "", "", 1, 1, 1,
+        ",".join([str(rule)] * len(names)), f"{settles:%Y%m%d}" if settles else "", stock_type, 1, 1, 1,
     )  # fmt: skip
 
 

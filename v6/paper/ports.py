@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from v6.model.contract import Contract
 
@@ -83,4 +83,31 @@ class Market(Protocol):
 
     def daily(self, con_id: int, until: date, sessions: int) -> list[Bar]:
         """Return up to `sessions` daily bars that end on or before `until`, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Payout:
+    """What is known of a stock's dividends at a moment; a None is not known, and sent as an empty field."""
+
+    past_year: float | None = None
+    next_year: float | None = None
+    ex_day: date | None = None
+    amount: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StockTerms:
+    """What a stock is, in IB's words (ETF, COMMON, ADR), and what it pays; no payout, and nothing is sent of it."""
+
+    stock_type: str
+    payout: Payout | None = None
+
+
+@runtime_checkable
+class StockMarket(Protocol):
+    """A market that lists stocks or funds besides indices; the gateway asks only those that are one."""
+
+    def stock(self, con_id: int, at: datetime) -> StockTerms | None:
+        """Return the terms of a stock at the moment, None for what is no stock."""
         ...

@@ -115,6 +115,8 @@ class QuoteRequest:
     contract: WireContract
     legs: tuple[WireLeg, ...]
     snapshot: bool
+    generic: tuple[str, ...] = ()
+    """Numbers of the generic ticks asked for besides the ordinary ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,12 +202,12 @@ def quotes(fields: Sequence[str]) -> QuoteRequest:
     if reader.flag("deltaNeutral"):
         for name in ("conId", "delta", "price"):
             reader.word(name)
-    reader.word("genericTicks")
+    generic = tuple(word.strip() for word in reader.word("genericTicks").split(",") if word.strip())
     snapshot = reader.flag("snapshot")
     regulatory = reader.flag("regulatorySnapshot")
     reader.word("options")
     reader.end()
-    return QuoteRequest(number, what, legs, snapshot or regulatory)
+    return QuoteRequest(number, what, legs, snapshot or regulatory, generic)
 
 
 def history(fields: Sequence[str]) -> HistoryRequest:

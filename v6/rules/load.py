@@ -8,6 +8,7 @@ from pathlib import Path
 from v6.backends.reference import evaluate
 from v6.errors import ConfigError, Diagnostic, Severity, Span
 from v6.lang.desk import Desk, Example, Rule
+from v6.lang.events import EVENTS, read_events
 from v6.lang.load import read_desk
 from v6.lang.source import MAX_BYTES
 from v6.model.catalogue import Value
@@ -45,7 +46,15 @@ def check_desk(root: Path) -> list[Diagnostic]:
     """Return every error and warning about the desk in a folder, in the order of files and lines."""
     texts, unreadable = _read(root)
     _, found = _judge(texts, [d.span.file for d in unreadable])
-    return _in_order([*unreadable, *found])
+    return _in_order([*unreadable, *found, *_check_events(root)])
+
+
+def _check_events(root: Path) -> list[Diagnostic]:
+    if not (root / EVENTS).exists():
+        return []
+    texts: dict[str, str] = {}
+    found = _read_one(root / EVENTS, EVENTS, texts)
+    return found or read_events(texts[EVENTS])[1]
 
 
 def _in_order(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
@@ -91,19 +100,23 @@ def _read(root: Path) -> tuple[dict[str, str], list[Diagnostic]]:
     diagnostics: list[Diagnostic] = []
     for path in sorted((*root.glob("rules/**/*.yaml"), *root.glob("strategies/**/*.yaml"))):
         name = path.relative_to(root).as_posix()
-        if name.endswith(".test.yaml"):
-            continue
-        start = Span(name, 1, 1)
-        try:
-            with path.open("rb") as stream:
-                content = stream.read(MAX_BYTES + 1)
-            if len(content) > MAX_BYTES:
-                diagnostics.append(Diagnostic(start, "too-large", f"the file is larger than {MAX_BYTES // 1024} kB"))
-            else:
-                texts[name] = content.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = content[: error.start].count(b"\n") + 1
-            diagnostics.append(Diagnostic(Span(name, line, 1), "encoding", "the file is not UTF-8"))
-        except OSError as error:
-            diagnostics.append(Diagnostic(start, "unreadable", f"the file cannot be read: {error.strerror}"))
+        if not name.endswith(".test.yaml"):
+            diagnostics += _read_one(path, name, texts)
     return texts, diagnostics
+
+
+def _read_one(path: Path, name: str, texts: dict[str, str]) -> list[Diagnostic]:
+    """Put the file's text among the texts, or return why it cannot be had."""
+    start = Span(name, 1, 1)
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            return [Diagnostic(start, "too-large", f"the file is larger than {MAX_BYTES // 1024} kB")]
+        texts[name] = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        return [Diagnostic(Span(name, line, 1), "encoding", "the file is not UTF-8")]
+    except OSError as error:
+        return [Diagnostic(start, "unreadable", f"the file cannot be read: {error.strerror}")]
+    return []

@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from types import TracebackType
@@ -129,8 +130,10 @@ class JournalReader:
         if decoder is None:
             raise StoreError(f"{self.path}: event {seq} is a {kind}, which this version of V6 does not know")
         try:
-            return decoder.decode(body)
-        except msgspec.MsgspecError as error:
+            event = decoder.decode(body)
+            # The catalogue only grows at its end, so what an old snapshot lacks are its newest fields.
+            return replace(event, snapshot=event.snapshot.completed()) if isinstance(event, SnapshotTaken) else event
+        except (msgspec.MsgspecError, ValueError) as error:
             raise StoreError(f"{self.path}: event {seq} ({kind}) cannot be read: {error}") from error
 
     @contextmanager

@@ -67,8 +67,8 @@ def latest_snapshot(db: duckdb.DuckDBPyConnection) -> pa.Table:
 
 def _select(db: duckdb.DuckDBPyConnection, table: DeltaTable, wanted: pa.Schema) -> str:
     files = parquet_files(table)
+    # A store that no newer daemon has opened lacks the columns that came since; all its rows miss them.
     have = columns(table)
-    # A store that an older version wrote lacks the columns that are new; the daemon adds them when it next writes.
     schema = [*have, *(field for field in wanted if field.name not in have.names)]
     if not files:
         nothing = ", ".join(f'NULL::{_SQL_TYPE[field.type]} AS "{field.name}"' for field in schema)
