@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import ROOT
 from tests.execution.fakes import CONDOR, LIMITS, NOON, PORTFOLIO
-from v6.execution.plan import closing_limit, intent_id, plan_close, plan_open
+from v6.execution.plan import closing_limit, intent_id, kept_units, plan_close, plan_open
 from v6.execution.walk import COMBO_TICK, steps
 from v6.lang.desk import StrategyTemplate
 from v6.model.decision import Action, ActionKind, Decision, Urgency
@@ -44,6 +44,20 @@ def test_a_close_walks_from_the_mid_to_the_far_side() -> None:
     assert isinstance(intent, OrderIntent)
     assert (intent.limit, intent.worst) == (Decimal("-4.50"), Decimal("-4.90"))
     assert (intent.quantity, intent.purpose, intent.rolls) == (3, Purpose.CLOSE, False)
+
+
+def test_a_reduction_closes_the_units_it_is_told_to() -> None:
+    intent = plan_close(decide(ActionKind.REDUCE), POSITION, 2, WIDE, NOON, 1)
+    assert isinstance(intent, OrderIntent)
+    assert (intent.quantity, intent.purpose, intent.rolls) == (2, Purpose.CLOSE, False)
+
+
+@pytest.mark.parametrize(
+    ("units", "fraction", "kept"),
+    [(4, 0.5, 2), (3, 0.5, 1), (1, 0.5, 0), (10, 0.1 + 0.2, 7), (3, 1 / 3, 2), (10, 0.01, 9), (10, 0.999, 0)],
+)
+def test_what_is_given_up_is_rounded_up_to_whole_units(units: int, fraction: float, kept: int) -> None:
+    assert kept_units(units, fraction) == kept
 
 
 def test_an_immediate_close_goes_two_ticks_beyond_the_far_side() -> None:

@@ -200,17 +200,17 @@ def test_a_state_of_another_version_is_refused() -> None:
 def test_explain_shows_each_part_with_its_value() -> None:
     rules = compiled(PEAK)
     _, state = run(rules, [(0, UP)])
-    assert rules.explain("peak", Row.of("p", DOWN), state) == [
+    assert rules.explain("peak", Row.of("p", DOWN), state, START) == [
         ("peak >= target", True),
         ("peak", 0.6),
         ("target", 0.5),
     ]
-    assert rules.explain("peak", Row.of("q", LOST), state)[0] == ("peak >= target", None)
+    assert rules.explain("peak", Row.of("q", LOST), state, START)[0] == ("peak >= target", None)
 
 
 def test_explain_goes_on_to_the_fallback_when_the_condition_is_unknown() -> None:
-    lines = compiled(ESCALATE).explain("take_profit", Row.of("p", {"broker_pnl_ratio": 0.7}), RuleState())
+    lines = compiled(ESCALATE).explain("take_profit", Row.of("p", {"broker_pnl_ratio": 0.7}), RuleState(), START)
     assert ("pnl_ratio >= target", None) in lines
     assert ("broker_pnl_ratio >= target", True) in lines
     with pytest.raises(KeyError):
-        compiled(RULE).explain("nobody", Row.of("p", {}), RuleState())
+        compiled(RULE).explain("nobody", Row.of("p", {}), RuleState(), START)

@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from v6.model.contract import Contract, Leg, Right, SecType, Side
-from v6.model.decision import Action, ActionKind, Decision, Urgency
+from v6.model.decision import Action, ActionKind, AlertSeverity, Decision, Urgency
 from v6.model.event import (
+    AlertRaised,
     CommissionReported,
     DecisionsMade,
     Event,
@@ -23,6 +24,7 @@ from v6.model.event import (
     PositionClosed,
     PositionOpened,
     PositionReduced,
+    ReductionDue,
     RollEnded,
     RollStarted,
     RuleSetRefused,
@@ -96,6 +98,8 @@ def one_of_each() -> list[Event]:
         RuleSetRefused(AT, ("rules/x.yaml:1:1: bad", "rules/x.yaml:2:1: worse")),
         snapshot(),
         decisions(),
+        AlertRaised(AT, "vix_exit", "p1", AlertSeverity.WARNING, "VIX at 36.1 ¤", "d1.1"),
+        ReductionDue(AT, "p1", 1, decisions().decisions[1]),
         OrderIntended(AT, intent()),
         OrderDenied(AT, intent("i0"), ("too much delta", "market closed")),
         OrderSending(AT, "v6-i1", 7),

@@ -18,7 +18,7 @@ import structlog
 from v6.daemon.clocks import BrokerClock
 from v6.daemon.entries import Entries
 from v6.daemon.events import DeskEvents
-from v6.daemon.exits import Exits
+from v6.daemon.exits import Exits, reductions
 from v6.daemon.gate import Gate
 from v6.daemon.reconcile import compare
 from v6.daemon.reload import LAST_GOOD, Accepted, Refusal, Reloader
@@ -268,9 +268,15 @@ class Daemon:
         for key in [key for key in state.keys if key not in present]:
             state = state.forget(key)
         decisions, self._state = self.ruleset.evaluate(snapshot, state)
+        ids = {decision.key: decision.decision_id for decision in decisions}
         self.books.post(
             e.SnapshotTaken(snapshot.ts, snapshot),
             e.DecisionsMade(snapshot.ts, decisions),
+            *(
+                e.AlertRaised(snapshot.ts, n.rule_id, n.key, n.severity, n.text, ids[n.key])
+                for n in self.ruleset.notices(snapshot, decisions, state)
+            ),
+            *reductions(decisions, self.books.ledger, snapshot.ts),
             state={RULE_STATE: self._state.to_json(), CONTEXT: self._watch.context.to_json()},
         )
         self.latest = snapshot

@@ -26,6 +26,10 @@ def describe(event: e.Event) -> str | None:
             return f"order {event.order_ref} is UNKNOWN: {event.reason}"
         case e.RollStarted():
             return f"rolling {event.position_id}"
+        case e.ReductionDue():
+            return f"{event.decision.rule_id} reduces {event.position_id} to {event.keep} units"
+        case e.AlertRaised():
+            return f"{event.severity} alert of {event.rule_id} for {event.key or 'the portfolio'}: {event.text}"
         case e.FindingRaised():
             return f"finding {event.code}: {event.text}"
         case _:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from v6.daemon.gate import Gate
 from v6.execution.books import Books
 from v6.execution.executor import Executor
-from v6.execution.plan import closing_limit, plan_close
+from v6.execution.ledger import Holding, Ledger
+from v6.execution.plan import closing_limit, kept_units, plan_close
 from v6.model import event as e
 from v6.model.decision import ActionKind, Decision
 from v6.model.order import Purpose
@@ -16,6 +17,23 @@ from v6.model.quote import Quote
 from v6.model.snapshot import Row
 
 CLOSING = frozenset({ActionKind.CLOSE, ActionKind.ROLL})
+
+
+def reductions(decisions: Sequence[Decision], ledger: Ledger, at: datetime) -> Iterator[e.ReductionDue]:
+    """Yield what becomes due by the decisions to reduce.
+
+    Such a rule acts once per episode, so what it asked for is put on record with the decision and worked off from
+    there, whatever becomes of the first order.
+    """
+    for decision in decisions:
+        holding = ledger.holdings.get(decision.key)
+        action = decision.action
+        if holding is None or action is None or action.kind is not ActionKind.REDUCE or action.fraction is None:
+            continue
+        keep = kept_units(holding.units, action.fraction)
+        due = ledger.reductions.get(decision.key)
+        if due is None or keep < due.keep:
+            yield e.ReductionDue(at, decision.key, keep, decision)
 
 
 class Exits:
@@ -36,18 +54,31 @@ class Exits:
                     self._executor.chase(record, limit)
 
     def act(self, decisions: Sequence[Decision], portfolio: Row, quotes: dict[int, Quote], at: datetime) -> None:
-        """Send one closing order for each position whose decision closes it and that has none under way."""
-        for decision in decisions:
-            if decision.action is not None and decision.action.kind in CLOSING:
-                self._close(decision, portfolio, quotes, at)
-
-    def _close(self, decision: Decision, portfolio: Row, quotes: dict[int, Quote], at: datetime) -> None:
+        """Send one closing order for each position that is to be closed or reduced and has none under way."""
         ledger = self._books.ledger
-        holding = ledger.holdings.get(decision.key)
-        if holding is None or ledger.live_for(decision.key) is not None:
+        for decision in decisions:
+            holding = ledger.holdings.get(decision.key)
+            if holding is not None and decision.action is not None and decision.action.kind in CLOSING:
+                self._close(decision, holding, holding.units, portfolio, quotes, at)
+        for due in list(ledger.reductions.values()):
+            holding = ledger.holdings.get(due.position_id)
+            if holding is not None and holding.units > due.keep:
+                self._close(due.decision, holding, holding.units - due.keep, portfolio, quotes, at)
+
+    def _close(
+        self,
+        decision: Decision,
+        holding: Holding,
+        units: int,
+        portfolio: Row,
+        quotes: dict[int, Quote],
+        at: datetime,
+    ) -> None:
+        ledger = self._books.ledger
+        if ledger.live_for(decision.key) is not None:
             return
         attempt = ledger.attempts(decision.key) + 1
-        intent = plan_close(decision, holding.now(), holding.units, quotes, at, attempt)
+        intent = plan_close(decision, holding.now(), units, quotes, at, attempt)
         if isinstance(intent, str):
             if decision.key not in self._unpriced:
                 self._unpriced.add(decision.key)

@@ -106,6 +106,7 @@ class Ledger:
         self.orders: dict[str, OrderRecord] = {}
         self.holdings: dict[str, Holding] = {}
         self.rolls: dict[str, e.RollStarted] = {}
+        self.reductions: dict[str, e.ReductionDue] = {}
         self.opened_on: dict[str, list[date]] = {}
         self._live: dict[str, None] = {}
         self._unbooked: dict[str, None] = {}
@@ -200,11 +201,17 @@ class Ledger:
                 position = event.position
                 self.holdings[position.position_id] = Holding(position, position.quantity)
                 self.opened_on.setdefault(position.strategy, []).append(position.opened_at.date())
+            case e.ReductionDue():
+                self.reductions[event.position_id] = event
             case e.PositionReduced():
                 held = self.holdings[event.position_id]
                 self.holdings[event.position_id] = replace(held, units=held.units - event.units)
+                due = self.reductions.get(event.position_id)
+                if due is not None and held.units - event.units <= due.keep:
+                    self.reductions.pop(event.position_id)
             case e.PositionClosed():
                 self.holdings.pop(event.position_id, None)
+                self.reductions.pop(event.position_id, None)
             case e.RollStarted():
                 self.rolls[event.position_id] = event
             case e.RollEnded():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
+from typing import Final
 
 from v6.execution.walk import COMBO_TICK, to_tick
 from v6.lang.desk import StrategyTemplate
@@ -21,6 +23,15 @@ COLLAR_TICKS = 2
 """An immediate order may go this far beyond the far side, so that a market that moves away is still met."""
 
 
+_CLOSING: Final = frozenset({ActionKind.CLOSE, ActionKind.ROLL, ActionKind.REDUCE})
+
+
+def kept_units(units: int, fraction: float) -> int:
+    """Return how many of the units stay when a fraction is given up; what is given up is rounded up to whole units."""
+    # 0.1 + 0.2 of ten units are three, not four.
+    return units - math.ceil(round(units * fraction, 9))
+
+
 def intent_id(*parts: object) -> str:
     """Return the identity of an intent: the same cause gives the same id, and the journal takes an id once."""
     return sha256("\0".join(map(str, parts)).encode()).hexdigest()[:20]
@@ -30,7 +41,7 @@ def plan_close(
     decision: Decision, position: Position, units: int, quotes: Mapping[int, Quote], at: datetime, attempt: int
 ) -> OrderIntent | str:
     """Return the intent that closes `units` of the position, or why there is no price for it."""
-    if decision.action is None or decision.action.kind not in {ActionKind.CLOSE, ActionKind.ROLL}:
+    if decision.action is None or decision.action.kind not in _CLOSING:
         raise ValueError(f"{decision.decision_id} does not close")
     urgency = decision.action.urgency
     prices = _walk_ends(position.structure, quotes, Side.SELL, urgency)

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, TypeAlias
 
-from v6.model.decision import Decision
+from v6.model.decision import AlertSeverity, Decision
 from v6.model.order import Fill, OrderIntent, OrderState
 from v6.model.position import Position
 from v6.model.snapshot import Snapshot
@@ -25,6 +25,28 @@ class DecisionsMade:
 
     at: datetime
     decisions: tuple[Decision, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRaised:
+    """What a rule tells people; `key` is a position_id, or '' for the portfolio."""
+
+    at: datetime
+    rule_id: str
+    key: str
+    severity: AlertSeverity
+    text: str
+    decision_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReductionDue:
+    """A rule decided that the position gives up a part: it is to be brought down to `keep` units."""
+
+    at: datetime
+    position_id: str
+    keep: int
+    decision: Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +200,8 @@ class FindingRaised:
 Event: TypeAlias = (
     SnapshotTaken
     | DecisionsMade
+    | AlertRaised
+    | ReductionDue
     | OrderIntended
     | OrderDenied
     | OrderSending

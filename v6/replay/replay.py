@@ -29,13 +29,16 @@ class RuleCount:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One row that was decided otherwise: (rule_id, fired mask, unknown mask) then and now; None where absent."""
+    """One row that was decided otherwise: rule_id and the masks fired, unknown, alerts, then and now.
+
+    None stands for what is absent; stores of the first version did not record alerts.
+    """
 
     ts: datetime
     snapshot_id: str
     key: str
-    recorded: tuple[str | None, int | None, int | None]
-    replayed: tuple[str | None, int | None, int | None]
+    recorded: tuple[str | None, int | None, int | None, int | None]
+    replayed: tuple[str | None, int | None, int | None, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,8 @@ def _differences(db: duckdb.DuckDBPyConnection) -> tuple[Difference, ...]:
             row["ts"],
             row["snapshot_id"],
             row["key"],
-            (row["rule_then"], row["fired_then"], row["unknown_then"]),
-            (row["rule_now"], row["fired_now"], row["unknown_now"]),
+            (row["rule_then"], row["fired_then"], row["unknown_then"], row["alerts_then"]),
+            (row["rule_now"], row["fired_now"], row["unknown_now"], row["alerts_now"]),
         )
         for row in db.sql(query).to_arrow_table().to_pylist()
     )
@@ -90,10 +93,10 @@ def _differences(db: duckdb.DuckDBPyConnection) -> tuple[Difference, ...]:
 _COMPARED = """
 SELECT coalesce(r.ts, d.ts) AS ts, coalesce(r.snapshot_id, d.snapshot_id) AS snapshot_id,
     coalesce(r.key, d.key) AS key,
-    d.rule_id AS rule_then, d.fired AS fired_then, d.unknown AS unknown_then,
-    r.rule_id AS rule_now, r.fired AS fired_now, r.unknown AS unknown_now,
+    d.rule_id AS rule_then, d.fired AS fired_then, d.unknown AS unknown_then, d.alerts AS alerts_then,
+    r.rule_id AS rule_now, r.fired AS fired_now, r.unknown AS unknown_now, r.alerts AS alerts_now,
     d.rule_id IS NOT DISTINCT FROM r.rule_id AND d.fired IS NOT DISTINCT FROM r.fired
-        AND d.unknown IS NOT DISTINCT FROM r.unknown AS same
+        AND d.unknown IS NOT DISTINCT FROM r.unknown AND coalesce(d.alerts = r.alerts, d.alerts IS NULL) AS same
 FROM replayed r FULL JOIN decisions d ON r.snapshot_id = d.snapshot_id AND r.key = d.key
 WHERE coalesce(r.ts, d.ts) BETWEEN $first AND $last
 """

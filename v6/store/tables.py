@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from v6.errors import StoreError
 from v6.model.catalogue import FIELDS, Kind
 from v6.model.event import (
+    AlertRaised,
     CommissionReported,
     DecisionsMade,
     Event,
@@ -33,6 +34,7 @@ from v6.model.event import (
     PositionClosed,
     PositionOpened,
     PositionReduced,
+    ReductionDue,
     RollEnded,
     RollStarted,
     RuleSetRefused,
@@ -113,6 +115,7 @@ TABLES: Final[dict[str, pa.Schema]] = {
         reason=_TEXT,
         new_position_id=_TEXT,
     ),
+    "alerts": _schema(rule_id=_TEXT, key=_TEXT, severity=_TEXT, text=_TEXT, decision_id=_TEXT),
     "findings": _schema(code=_TEXT, text=_TEXT),
     "rulesets": _schema(event=_TEXT, fingerprint=_TEXT, revision=_TEXT, diagnostics=_TEXT),
 }
@@ -131,7 +134,8 @@ KINDS_OF: Final[dict[str, tuple[type[Event], ...]]] = {
     ),
     "executions": (OrderFilled,),
     "commissions": (CommissionReported,),
-    "positions": (PositionOpened, PositionReduced, PositionClosed, RollStarted, RollEnded),
+    "alerts": (AlertRaised,),
+    "positions": (PositionOpened, ReductionDue, PositionReduced, PositionClosed, RollStarted, RollEnded),
     "findings": (FindingRaised,),
     "rulesets": (RuleSetReloaded, RuleSetRefused),
 }
@@ -186,7 +190,17 @@ def _rows(event: Event) -> list[TableRow]:
             ]
         case CommissionReported():
             return [{"exec_id": event.exec_id, "commission": float(event.commission)}]
-        case PositionOpened() | PositionReduced() | PositionClosed() | RollStarted() | RollEnded():
+        case AlertRaised():
+            return [
+                {
+                    "rule_id": event.rule_id,
+                    "key": event.key,
+                    "severity": event.severity,
+                    "text": event.text,
+                    "decision_id": event.decision_id,
+                }
+            ]
+        case PositionOpened() | ReductionDue() | PositionReduced() | PositionClosed() | RollStarted() | RollEnded():
             return [_position_row(event)]
         case FindingRaised():
             return [{"code": event.code, "text": event.text}]
@@ -271,7 +285,7 @@ def _intent_cells(intent: OrderIntent) -> TableRow:
 
 
 def _position_row(
-    event: PositionOpened | PositionReduced | PositionClosed | RollStarted | RollEnded,
+    event: PositionOpened | ReductionDue | PositionReduced | PositionClosed | RollStarted | RollEnded,
 ) -> TableRow:
     match event:
         case PositionOpened(position=position):
@@ -286,6 +300,9 @@ def _position_row(
                 "entry_price": float(position.entry_price),
                 "commission": float(position.commission),
             }
+        case ReductionDue():
+            rule = event.decision.rule_id
+            return {"event": "to_reduce", "position_id": event.position_id, "quantity": event.keep, "reason": rule}
         case PositionReduced() | PositionClosed():
             return {
                 "event": "closed" if isinstance(event, PositionClosed) else "reduced",
