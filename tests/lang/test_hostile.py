@@ -1,21 +1,25 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
 from tests.lang.desks import RULE, desk, swapped
-from tests.lang.hostile import expressions, yamls
+from tests.lang.hostile import crowds, expressions, rule_tests, yamls
 from v6.errors import ConfigError, Diagnostic, Severity
 from v6.rules import load_desk, load_texts
 from v6.rules.load import check_desk
+from v6.ruletools.suite import check_tests
 
 LIMIT_BYTES = 64 * 1024 * 1024
 
 EXPRESSIONS = list(expressions())
-YAMLS = list(yamls(RULE))
+YAMLS = [*yamls(RULE), *crowds(RULE)]
+RULE_TESTS = list(rule_tests())
 
 
 def refused(files: dict[str, str]) -> tuple[Diagnostic, ...]:
@@ -61,19 +65,32 @@ def test_a_hostile_file_is_refused_with_its_place(text: str) -> None:
     assert placed(diagnostics, files)
 
 
+@pytest.mark.parametrize("text", RULE_TESTS, ids=lambda t: ascii(t)[:10] + ascii(t)[60:100])
+def test_a_hostile_rule_test_is_refused_with_its_place(text: str) -> None:
+    files = {**desk(), "rules/a.test.yaml": text}
+    diagnostics = tuple(check_tests(files, load_texts(files)))
+    assert any(d.severity is Severity.ERROR for d in diagnostics)
+    assert placed(diagnostics, files)
+
+
 def test_no_hostile_text_takes_much_memory() -> None:
+    assert peak(lambda: bytearray(LIMIT_BYTES)) >= LIMIT_BYTES, "what is measured is what is taken"
     worst = 0
     for text in EXPRESSIONS:
-        worst = max(worst, peak(desk(swapped(RULE, {"when: pnl_ratio >= target": "when: " + quoted(text)}))))
+        files = desk(swapped(RULE, {"when: pnl_ratio >= target": "when: " + quoted(text)}))
+        worst = max(worst, peak(partial(refused, files)))
     for text in YAMLS:
-        worst = max(worst, peak(desk(text)))
+        worst = max(worst, peak(partial(refused, desk(text))))
+    good = load_texts(desk())
+    for text in RULE_TESTS:
+        worst = max(worst, peak(partial(check_tests, {"rules/a.test.yaml": text}, good)))
     assert worst < LIMIT_BYTES
 
 
-def peak(files: dict[str, str]) -> int:
+def peak(act: Callable[[], object]) -> int:
     tracemalloc.start()
     try:
-        refused(files)
+        act()
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

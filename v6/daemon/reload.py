@@ -32,6 +32,9 @@ LAST_GOOD: Final = "last_good_desk"
 PATIENCE: Final = 20
 """A changed folder that git keeps locked for more looks than this is reported: the lock may be a dead process's."""
 
+MAX_TOLD: Final = 50
+"""Diagnostics of one refusal that go into the journal."""
+
 log = structlog.get_logger("v6.daemon")
 
 
@@ -172,7 +175,11 @@ def _foreseen() -> Iterator[None]:
 
 
 def _told(error: ConfigError) -> tuple[str, ...]:
-    return tuple(_unicode(str(d)) for d in error.diagnostics)
+    found = error.diagnostics
+    told = [*found[:MAX_TOLD]]
+    if len(found) > MAX_TOLD:
+        told.append(_at(found[0].span.file, "more", f"and {len(found) - MAX_TOLD} more", "v6 check tells all"))
+    return tuple(_unicode(str(d)) for d in told)
 
 
 def _unicode(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
@@ -21,6 +22,8 @@ from v6.ruletools.run import Outcome, run_case
 
 MAX_ROWS: Final = 20_000
 """Rows of all rule tests that a reload runs, some seconds at most; the shipped desk has a few hundred."""
+
+MAX_TOLD: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def run_tests(root: Path, desk: Desk, prefixes: Sequence[str] = ()) -> Report:
 
 
 def check_tests(texts: Mapping[str, str], desk: Desk) -> list[Diagnostic]:
-    """Return an error for each expectation that is not met, and whatever is wrong with the test files among the texts.
+    """Return an error for each expectation not met, `MAX_TOLD` at most, and what is wrong with test files among the texts.
 
     Without coverage, which takes most of the time of `run_tests`; with more than `MAX_ROWS` rows nothing is run.
     """
@@ -98,9 +101,10 @@ def check_tests(texts: Mapping[str, str], desk: Desk) -> list[Diagnostic]:
         if rows > MAX_ROWS:
             message = f"the rule tests of a desk have at most {MAX_ROWS} rows"
             return [*found, Diagnostic(case.span, "too-large", message, "a reload has to wait for them")]
-    for outcome in (outcome for reading in readings for outcome in _run(reading, desk)):
-        hint = f"in the test: {outcome.title}"
-        found += [Diagnostic(f.span, "expectation", f.message, hint) for f in outcome.failures]
+    outcomes = (outcome for reading in readings for outcome in _run(reading, desk))
+    failures = ((failure, outcome.title) for outcome in outcomes for failure in outcome.failures)
+    for failure, title in islice(failures, MAX_TOLD):
+        found.append(Diagnostic(failure.span, "expectation", failure.message, f"in the test: {title}"))
     return sorted(found, key=lambda d: (d.span, d.message))
 
 
