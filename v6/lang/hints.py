@@ -12,6 +12,12 @@ _CLOSE: Final = 0.6
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a hint naming the closest known word, or an empty string when none is close."""
+    return _hint(word, tuple(known))
+
+
+@lru_cache(maxsize=256)
+def _hint(word: str, known: tuple[str, ...]) -> str:
+    """Return the hint; who mistypes a name mistypes it everywhere."""
     close = get_close_matches(word, [name for name in known if _may_be_close(word, name)], n=1, cutoff=_CLOSE)
     return f"did you mean `{close[0]}`?" if close else ""
 

@@ -89,7 +89,7 @@ def run_tests(root: Path, desk: Desk, prefixes: Sequence[str] = ()) -> Report:
 
 
 def check_tests(texts: Mapping[str, str], desk: Desk) -> list[Diagnostic]:
-    """Return an error for each expectation not met, `MAX_TOLD` at most, and what is wrong with test files among the texts.
+    """Return an error for each expectation not met, `MAX_TOLD` at most, and what is wrong with the test files.
 
     Without coverage, which takes most of the time of `run_tests`; with more than `MAX_ROWS` rows nothing is run.
     """
