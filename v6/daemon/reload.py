@@ -201,10 +201,17 @@ def _git_folder(root: Path) -> Path | None:
 
 
 def _git_lock(root: Path) -> Path | None:
-    """Return the lock of a git operation that is under way in the repository that holds the folder."""
-    git = _git_folder(root)
-    lock = None if git is None else git / "index.lock"
-    return lock if lock is not None and lock.exists() else None
+    """Return the lock of a git operation that is under way in the repository that holds the folder.
+
+    Raises ConfigError if that cannot be told: unknown is not false.
+    """
+    try:
+        git = _git_folder(root)
+        lock = None if git is None else git / "index.lock"
+        return lock if lock is not None and lock.exists() else None
+    except OSError as error:
+        message = f"whether git is writing cannot be seen: {error.strerror}"
+        raise ConfigError([_at(".git", "unreadable", message)]) from error
 
 
 def _refuse_errors(found: list[Diagnostic]) -> None:
