@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.execution.fakes import NOON
-from v6.daemon.reload import PATIENCE, Accepted, Refusal, Reloader, revision
+from v6.daemon.reload import MAX_TOLD, PATIENCE, Accepted, Refusal, Reloader, revision
 from v6.errors import ConfigError
 from v6.model.snapshot import PORTFOLIO_KEY, Row, Snapshot
 from v6.rules import RuleSet, RuleState
@@ -382,6 +382,26 @@ def test_the_revision_is_the_desks_own_and_its_index_is_not_locked(
     assert (root / ".git/index").stat().st_mtime_ns == index
     edit(root, "rules/take_profit.yaml", "target: {value: 0.50", "target: {value: 0.60")
     assert revision(root) == clean + "+"
+
+
+def test_a_crowd_of_mistakes_does_not_fill_the_journal(root: Path) -> None:
+    reloader, _ = started(root)
+    path = root / "rules/take_profit.yaml"
+    path.write_text(path.read_text() + "".join(f"exampl{i}: 1\n" for i in range(100)))
+    found = refused(root, reloader)
+    assert len(found) == MAX_TOLD + 1
+    assert found[-1] == "rules/take_profit.yaml:1:1: more: and 50 more (v6 check tells all)"
+
+
+def test_a_git_folder_that_cannot_be_looked_at_is_told(root: Path) -> None:
+    reloader, _ = started(root)
+    edit(root, "rules/take_profit.yaml", "target: {value: 0.50", "target: {value: 0.60")
+    (root / ".git").write_text("gitdir: " + "x" * 5000)
+    outcome = settle(reloader)
+    assert isinstance(outcome, Refusal)
+    assert outcome.diagnostics[0].startswith(".git:1:1: unreadable: whether git is writing cannot be seen: ")
+    (root / ".git").unlink()
+    assert isinstance(settle(reloader), Accepted)
 
 
 def started_with_tests(root: Path) -> tuple[Reloader, Accepted]:

@@ -41,6 +41,8 @@ from v6.lang.source import MAX_BYTES, Mapping, Scalar, plain, read
         ("a: 1\n\tb: 2", "f:2:1", "yaml"),
         ("a: \x00", "f:1:4", "yaml"),
         ('a: "\\UFFFFFFFF"', "f:1:1", "yaml"),
+        ("".join(f"k{i}: 1\n" for i in range(121)), "f:121:1", "too-large"),
+        ("a: " + "[ " * 21, "f:1:44", "too-deep"),
         ("a: b: c", "f:1:5", "yaml"),
     ],
 )

@@ -49,8 +49,8 @@ MUTANT_EDITS = 400
 RELOAD, TREE, STATE = "v6/daemon/reload.py", "v6/rules/tree.py", "v6/rules/state.py"
 MUTANTS = (
     Mutant("one reading is enough", RELOAD, "if texts != self._pending:", "if False:"),
-    Mutant("pipes are opened", TREE, "if not stat.S_ISREG(mode):", "if stat.S_ISSOCK(mode):"),
-    Mutant("links are followed", TREE, "if stat.S_ISLNK(mode) and", "if False and"),
+    Mutant("links are followed", TREE, "status = os.lstat(path)", "status = os.stat(path)"),
+    Mutant("what cannot be read is left out", TREE, "diagnostics.append(text)", "pass"),
     Mutant("rule tests are not run", RELOAD, "_refuse_errors(check_tests(texts, desk))", "pass"),
     Mutant("a bad tree is taken for seen", RELOAD, "seen, self._seen = self._seen, None", "seen = self._seen"),
     Mutant("git is not waited for", RELOAD, "if lock is not None:", "if False:"),
@@ -153,6 +153,8 @@ class Desk:
             self._told(outcome, name)
         else:
             self.tally.unchanged += 1
+            if on_disk(self.root) != json.loads(texts_json(scene.good)):
+                self.tally.wrong(f"{name}: not seen")
         self.look(0.7)
         self.good, self.other = self.other, self.good
         if isinstance(outcome, Accepted) and outcome.texts_json == texts_json(self.good):
@@ -240,10 +242,21 @@ def texts_json(texts: Texts) -> str:
     return msgspec.json.encode({name: text.decode() for name, text in texts.items()}, order="sorted").decode()
 
 
-def on_disk(root: Path) -> dict[str, str]:
-    """Return the texts as somebody else would read them."""
-    paths = [p for p in root.rglob("*.yaml") if not any(part.startswith(".") for part in p.relative_to(root).parts)]
-    return {p.relative_to(root).as_posix(): p.read_text("utf-8-sig") for p in paths if p.parent != root}
+def on_disk(root: Path) -> dict[str, str] | None:
+    """Return the texts as somebody else would read them, None if one of them is no plain text file."""
+    texts: dict[str, str | None] = {}
+    for folder in (root / "rules", root / "strategies"):
+        for path in (folder, *folder.rglob("*")):
+            name = path.relative_to(root)
+            if path.is_symlink() and not name.name.startswith("."):
+                return None
+            if path.suffix != ".yaml" or any(part.startswith(".") for part in name.parts):
+                continue
+            try:
+                texts[name.as_posix()] = path.read_bytes().decode("utf-8-sig") if path.is_file() else None
+            except UnicodeDecodeError:
+                return None
+    return None if None in texts.values() else {name: text for name, text in texts.items() if text is not None}
 
 
 def failing(root: Path, accepted: Accepted) -> bool:
