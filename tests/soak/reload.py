@@ -157,8 +157,10 @@ class Desk:
                 self.tally.wrong(f"{name}: not seen")
         self.look(0.7)
         self.good, self.other = self.other, self.good
-        if isinstance(outcome, Accepted) and outcome.texts_json == texts_json(self.good):
-            # A whole checkout of the other tree: putting that back would be no change.
+        checked_out = isinstance(outcome, Accepted) and outcome.texts_json == texts_json(self.good)
+        undone = isinstance(outcome, Refusal) and self.random.random() < 0.5
+        if checked_out or undone:
+            # What was checked out whole would be no change; and after a refusal the old tree is taken, and told, anew.
             self.good, self.other = self.other, self.good
         self._mend(name)
 
