@@ -10,7 +10,7 @@ BIN := .venv/bin
 LOCKED := .venv/.locked
 READY := .venv/.ready
 
-.PHONY: setup demo test check bench schemas soak-lang lock clean
+.PHONY: setup demo test check bench schemas soak-lang soak-reload lock clean
 
 setup: $(READY)
 
@@ -40,6 +40,9 @@ schemas: $(READY)
 
 soak-lang: $(READY)
 	$(BIN)/python -m tests.soak.lang
+
+soak-reload: $(READY)
+	$(BIN)/python -m tests.soak.reload
 
 # Only what requirements.lock names, by hash; then V6 itself, editable, without asking an index for anything.
 $(LOCKED): requirements.lock

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -42,6 +43,27 @@ def test_a_finding_has_its_place_and_exit_code_one(desk: Path) -> None:
     assert found["diagnostics"][0]["column"] > 1
     github = v6("check", "--format", "github", cwd=desk).stdout
     assert github.startswith("::error file=rules/take_profit.yaml,line=")
+
+
+def test_a_check_runs_the_rule_tests(desk: Path) -> None:
+    rule = desk / "rules/take_profit.yaml"
+    rule.write_text(rule.read_text().replace("target: {value: 0.50", "target: {value: 0.60"))
+    done = v6("check", cwd=desk)
+    assert done.returncode == 1
+    assert ": expectation: at " in done.stdout
+    assert all(".test.yaml:" in line for line in done.stdout.splitlines())
+
+
+def test_a_check_refuses_what_the_reload_refuses_and_waits_for_no_pipe(desk: Path) -> None:
+    os.mkfifo(desk / "rules/pipe.yaml")
+    (desk / "rules/take_profit.yaml").rename(desk / "elsewhere.yaml")
+    (desk / "rules/take_profit.yaml").symlink_to(desk / "elsewhere.yaml")
+    done = v6("check", cwd=desk)
+    assert done.returncode == 1
+    assert [line.split(": ")[:2] for line in done.stdout.splitlines()] == [
+        ["rules/pipe.yaml:1:1", "unreadable"],
+        ["rules/take_profit.yaml:1:1", "symlink"],
+    ]
 
 
 def test_a_check_of_one_folder_leaves_out_the_findings_of_others(desk: Path) -> None:

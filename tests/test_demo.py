@@ -17,7 +17,7 @@ pytest.importorskip("arch", reason="real history comes from the package arch: pi
 
 def desk_copy(folder: Path) -> Path:
     for name in ("rules", "strategies"):
-        shutil.copytree(ROOT / name, folder / name)
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.test.yaml"))
     return folder
 
 

@@ -118,7 +118,7 @@ def check(
     as_json: JsonOption = False,
     form: Annotated[CheckFormat, typer.Option("--format", help="How findings are written.")] = CheckFormat.TEXT,
 ) -> None:
-    """Check schema, types, units, lint and examples of a desk: file:line:col: code: message."""
+    """Check schema, types, units, examples, rule tests and lint of a desk: file:line:col: code: message."""
     root, wanted = desk_of_paths(paths or [])
     found = [d for d in _findings(root) if not wanted or d.span.file.startswith(wanted)]
     errors = [d for d in found if d.severity is Severity.ERROR]
@@ -133,15 +133,17 @@ def check(
 
 
 def _findings(root: Path) -> list[Diagnostic]:
-    """Return what the checks find, and what the lint finds in a desk that passes them."""
-    from v6.rules import check_desk, load_desk
+    """Return what the checks find; what rule tests and lint find only in a desk that passes them."""
+    from v6.rules import check_desk, load_desk, read_texts
 
     found = check_desk(root)
     if any(d.severity is Severity.ERROR for d in found):
         return found
     from v6.lint import lint
+    from v6.ruletools.suite import check_tests
 
-    return sorted([*found, *lint(load_desk(root))], key=lambda d: (d.span, d.message))
+    desk = load_desk(root)
+    return sorted([*found, *check_tests(read_texts(root), desk), *lint(desk)], key=lambda d: (d.span, d.message))
 
 
 @app.command()

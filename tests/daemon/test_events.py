@@ -74,5 +74,5 @@ def test_a_bad_file_is_told_once_and_the_last_good_one_stays(path: Path, content
 def test_what_cannot_be_opened_is_told_once_too(path: Path) -> None:
     path.mkdir()
     events = DeskEvents(path.parent)
-    assert events.poll() == ("events.yaml:1:1: unreadable: the file cannot be read: Is a directory",)
+    assert events.poll() == ("events.yaml:1:1: unreadable: a folder, not a file",)
     assert events.poll() == ()

@@ -26,7 +26,7 @@ EXPIRY = date(2015, 3, 13)
 def desk(folder: Path) -> Path:
     """Return a desk that sells this Friday's options and lets them expire."""
     for name in ("rules", "strategies"):
-        shutil.copytree(ROOT / name, folder / name)
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.test.yaml"))
     path = folder / "strategies/iron_condor.yaml"
     text = path.read_text()
     for name, value in (("dte_min", 1), ("dte_max", 7), ("dte_target", 4), ("min_credit_ratio", 0.01), ("width", 25)):

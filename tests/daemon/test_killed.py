@@ -30,7 +30,7 @@ Moment = tuple[type[e.Event], Purpose, int]
 def desk(folder: Path) -> Path:
     """Return a desk that opens every day and closes what it has held for some hours."""
     for name in ("rules", "strategies"):
-        shutil.copytree(ROOT / name, folder / name)
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.test.yaml"))
     strategy, rule = folder / "strategies/iron_condor.yaml", folder / "rules/time_exit.yaml"
     strategy.write_text(strategy.read_text().replace("min_days_between: 7", "min_days_between: 1"))
     rule.write_text(

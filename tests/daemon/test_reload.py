@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.execution.fakes import NOON
-from v6.daemon.reload import PATIENCE, Accepted, Refusal, Reloader, revision
+from v6.daemon.reload import MAX_TOLD, PATIENCE, Accepted, Refusal, Reloader, revision
 from v6.errors import ConfigError
 from v6.model.snapshot import PORTFOLIO_KEY, Row, Snapshot
 from v6.rules import RuleSet, RuleState
@@ -18,8 +18,9 @@ SNAPSHOT = Snapshot("s", 1, NOON, (Row.of(PORTFOLIO_KEY, {"net_liq": 1.0}), Row.
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
+    """The shipped desk without its rule tests, which would not let thresholds be changed alone."""
     for name in ("rules", "strategies"):
-        shutil.copytree(ROOT / name, tmp_path / name)
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("*.test.yaml"))
     return tmp_path
 
 
@@ -192,14 +193,14 @@ def test_a_file_that_becomes_a_folder_or_a_pipe_is_refused(root: Path) -> None:
 
 def test_a_folder_that_cannot_be_read_is_not_an_empty_one(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reloader, _ = started(root)
-    scan = os.scandir
+    listed = os.listdir
 
-    def closed(path: os.PathLike[str]) -> object:
+    def closed(path: str) -> list[str]:
         if Path(path) == root / "rules":
             raise PermissionError(13, "Permission denied")
-        return scan(path)
+        return listed(path)
 
-    monkeypatch.setattr("v6.daemon.reload.os.scandir", closed)
+    monkeypatch.setattr("v6.rules.tree.os.listdir", closed)
     (root / "rules/take_profit.yaml").touch()
     assert refused(root, reloader) == ("rules:1:1: unreadable: the folder cannot be read: Permission denied",)
     monkeypatch.undo()
@@ -209,12 +210,37 @@ def test_a_folder_that_cannot_be_read_is_not_an_empty_one(root: Path, monkeypatc
 def test_files_that_vanish_while_they_are_read_are_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reloader, _ = started(root)
 
-    def gone(_: Path) -> dict[str, str]:
-        raise FileNotFoundError("rules")
+    def gone(*_: object) -> int:
+        raise FileNotFoundError(2, "No such file or directory")
 
-    monkeypatch.setattr("v6.daemon.reload.read_texts", gone)
+    monkeypatch.setattr("v6.rules.tree.os.open", gone)
     (root / "rules/take_profit.yaml").touch()
-    assert "changed while they were read" in refused(root, reloader)[0]
+    assert "the file cannot be read: No such file" in refused(root, reloader)[0]
+
+
+@pytest.mark.parametrize("where", ["v6.daemon.reload.stamp_tree", "v6.daemon.reload._git_lock"])
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), RecursionError("too deep")])
+def test_nothing_that_a_folder_does_leaves_the_poll(
+    root: Path, monkeypatch: pytest.MonkeyPatch, where: str, error: Exception
+) -> None:
+    reloader, _ = started(root)
+
+    def fail(_: Path) -> object:
+        raise error
+
+    edit(root, "rules/take_profit.yaml", "target: {value: 0.50", "target: {value: 0.60")
+    monkeypatch.setattr(where, fail)
+    assert f"unusable: {type(error).__name__}" in refused(root, reloader)[0]
+    monkeypatch.undo()
+    assert isinstance(settle(reloader), Accepted)
+
+
+def test_what_is_refused_can_be_written_to_the_journal(root: Path) -> None:
+    reloader, _ = started(root)
+    (root / "rules/take_profit.yaml").write_text('"\\ud800": 1\n')
+    (root / os.fsdecode(b"rules/\xff\x07.yaml")).touch()
+    for text in refused(root, reloader):
+        text.encode()
 
 
 def test_all_rules_deleted_is_no_desk_without_rules(root: Path) -> None:
@@ -309,7 +335,7 @@ def test_a_half_written_tree_is_never_taken(root: Path) -> None:
 def test_git_is_waited_for_wherever_its_folder_is(tmp_path: Path, where: str) -> None:
     root = tmp_path / "repository/desk"
     for name in ("rules", "strategies"):
-        shutil.copytree(ROOT / name, root / name)
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("*.test.yaml"))
     git = root / ".git" if where == "beside" else root.parent / ".git"
     if where == "worktree":
         (root / ".git").write_text("gitdir: ../.git/worktrees/desk\n")
@@ -356,3 +382,57 @@ def test_the_revision_is_the_desks_own_and_its_index_is_not_locked(
     assert (root / ".git/index").stat().st_mtime_ns == index
     edit(root, "rules/take_profit.yaml", "target: {value: 0.50", "target: {value: 0.60")
     assert revision(root) == clean + "+"
+
+
+def test_a_crowd_of_mistakes_does_not_fill_the_journal(root: Path) -> None:
+    reloader, _ = started(root)
+    path = root / "rules/take_profit.yaml"
+    path.write_text(path.read_text() + "".join(f"exampl{i}: 1\n" for i in range(100)))
+    found = refused(root, reloader)
+    assert len(found) == MAX_TOLD + 1
+    assert found[-1] == "rules/take_profit.yaml:1:1: more: and 50 more (v6 check tells all)"
+
+
+def test_a_git_folder_that_cannot_be_looked_at_is_told(root: Path) -> None:
+    reloader, _ = started(root)
+    edit(root, "rules/take_profit.yaml", "target: {value: 0.50", "target: {value: 0.60")
+    (root / ".git").write_text("gitdir: " + "x" * 5000)
+    outcome = settle(reloader)
+    assert isinstance(outcome, Refusal)
+    assert outcome.diagnostics[0].startswith(".git:1:1: unreadable: whether git is writing cannot be seen: ")
+    (root / ".git").unlink()
+    assert isinstance(settle(reloader), Accepted)
+
+
+def started_with_tests(root: Path) -> tuple[Reloader, Accepted]:
+    shutil.copytree(ROOT / "rules", root / "rules", dirs_exist_ok=True)
+    return started(root)
+
+
+def test_a_tree_whose_rule_tests_fail_is_refused_with_the_place_of_each_expectation(root: Path) -> None:
+    reloader, before = started_with_tests(root)
+    edit(root, "rules/take_profit.yaml", "target: {value: 0.50", "target: {value: 0.60")
+    found = refused(root, reloader)
+    assert all(re.match(r"rules/(take_profit|bundle)\.test\.yaml:\d+:\d+: expectation: at ", text) for text in found)
+    accepted, refusal = Reloader(root).start(before.texts_json)
+    assert accepted.ruleset.fingerprint == before.ruleset.fingerprint
+    assert refusal is not None
+    edit(root, "rules/take_profit.yaml", "target: {value: 0.60", "target: {value: 0.50")
+    assert isinstance(settle(reloader), Accepted)
+
+
+def test_a_rule_test_that_cannot_be_read_is_refused(root: Path) -> None:
+    reloader, _ = started_with_tests(root)
+    (root / "rules/take_profit.test.yaml").write_text("tests: [")
+    assert refused(root, reloader)[0].startswith("rules/take_profit.test.yaml:1:")
+
+
+def test_a_changed_rule_test_changes_no_meaning_but_is_kept(root: Path) -> None:
+    reloader, before = started_with_tests(root)
+    path = root / "rules/take_profit.test.yaml"
+    path.write_text(path.read_text() + "# a thought\n")
+    after = settle(reloader)
+    assert isinstance(after, Accepted)
+    assert after.ruleset.fingerprint == before.ruleset.fingerprint
+    assert "# a thought" in after.texts_json
+    assert "# a thought" not in before.texts_json

@@ -32,7 +32,7 @@ def desk(tmp_path: Path) -> Path:
     """A desk that opens in each cycle it may and closes after some minutes, so that every kill hits something."""
     folder = tmp_path / "desk"
     for name in ("rules", "strategies"):
-        shutil.copytree(ROOT / name, folder / name)
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.test.yaml"))
     replace(folder / "strategies/iron_condor.yaml", r"minutes_since_open >= \d+", "minutes_since_open >= 1")
     replace(folder / "strategies/iron_condor.yaml", r"min_days_between: \d+", "min_days_between: 0")
     rule = folder / "rules/time_exit.yaml"

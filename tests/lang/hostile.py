@@ -523,3 +523,68 @@ def yamls(rule: str) -> Iterator[str]:
         rule.replace("pnl_ratio: 0.6", "pnl_ratio: lots"),
         rule.replace("pnl_ratio: 0.6", "vix: 20"),
     )
+
+
+def crowds(rule: str) -> Iterator[str]:
+    """Yield rule files below every cap on size that hold as many mistakes as fit: each costs a search for a hint."""
+    yield rule + "".join(f"exampl{i}: 1\n" for i in range(100))
+    yield rule + "".join(f"exampl{i}: 1\n" for i in range(650))
+    yield rule + "".join(f"qq{i}qqzz: 1\n" for i in range(650))
+    yield rule + "  - {given: {" + ", ".join(f"vix_{i}: 1" for i in range(110)) + "}, fires: true}\n"
+    yield rule + "  - {given: {pnl_ratio: 0.6}, fires: false}\n" * 60
+    yield rule + "  - {given: {pnl_ratio: x}, fires: 3}\n" * 230
+    yield rule + "  - {given: {pnl_ratio: 0.6}, fires: true, exampl: 1}\n" * 180
+    yield rule.replace("params:\n", "params:\n" + "".join(f"  t{i}: {{value: x, unit: rotia}}\n" for i in range(110)))
+    yield rule.replace("params:\n", "params:\n" + "".join(f"  t{i}: {{value: 1}}\n" for i in range(300)))
+    yield rule.replace("when:", "track:\n" + "".join(f"  t{i}: max(pnl_ratio)\n" for i in range(110)) + "when:")
+    for condition in (
+        " and ".join(f"vix_{i} > 1" for i in range(60)),
+        " + ".join(f"vix_{i}" for i in range(90)) + " > 1",
+        " or ".join("structure == 'iron_condr'" for _ in range(60)),
+        " + ".join("vix + dte" for _ in range(45)) + " > 1",
+        "(1 if vix > 1 else " * 20 + "1" + ")" * 20 + " > 0",
+        "max(" + ",".join("min(vix, dte)" for _ in range(50)) + ") > 0",
+    ):
+        yield rule.replace("when: pnl_ratio >= target", "when: " + condition)
+
+
+_TESTS = "version: 1\nrule: take_profit\ninterval: 5m\ntests:\n"
+
+
+def rule_tests() -> Iterator[str]:
+    """Yield rule tests that must be refused, quickly too: few bytes can stand for many rows."""
+    case = _TESTS + "  - title: t\n    series: {pnl_ratio: %s}\n    expect: [{at: 0m, fires: true}]\n"
+    for series in (
+        "9" * 5000,
+        "1e999",
+        "1e-999+1e999x999",
+        "0.1+0.1x99999",
+        "1x9999",
+        "'" + " ".join(["1x9999"] * 280) + "'",
+        "'" + " ".join(["0"] * 990) + " 0x20'",
+        "'" + " ".join(["x"] * 990) + "'",
+        "[" + ", ".join(["x"] * 990) + "]",
+        "[" + ", ".join(["0.1"] * 1400) + "]",
+        "'0.1\\ud800'",
+        "{a: 1}",
+        "'__import__(1)'",
+    ):
+        yield case % series
+    yield _TESTS + "".join(
+        f"  - title: t{i}\n    series: {{pnl_ratio: '{' '.join(['1x9999'] * 280)}'}}\n    expect: [{{at: 0m}}]\n"
+        for i in range(25)
+    )
+    yield _TESTS + "".join(f"  - title: t{i}\n    expect: [{{at: 0m}}]\n" for i in range(101))
+    for inner in ("given", "series"):
+        many = ", ".join(f"pnl_rati{i}: '1'" for i in range(110))
+        yield _TESTS + f"  - title: t\n    {inner}: {{{many}}}\n    expect: [{{at: 0m, fires: true}}]\n"
+        few = ", ".join(f"pnl_rati{i}: '1'" for i in range(10))
+        yield _TESTS + f"  - title: t\n    {inner}: {{{few}}}\n    expect: [{{at: 0m, fires: true}}]\n" * 40
+    gaps = ", ".join("{from: 0m, to: 99999m}" for _ in range(240))
+    for place in ("0m", "999999d", "7m", "[" + ", ".join(["5m"] * 1200) + "]"):
+        yield _TESTS + f"  - title: t\n    no_rows: [{gaps}]\n    expect: [{{at: {place}, fires: true}}]\n"
+    yield from ("", "tests: []", _TESTS, _TESTS + "  - 1\n" * 700, "interval: 0s\n" + _TESTS, _TESTS.upper())
+    yield (_TESTS + "  - {title: t, expect: [{at: 0m, fires: true}]}\n").replace("5m", "9999999999999d")
+    yield (_TESTS + "  - {title: t, expect: [{at: 0m, fires: true}]}\n").replace("take_profit", "take_" * 2000)
+    yield _TESTS + "  - {title: t, start: '0001-01-01T00:00:00Z', expect: [{at: 999999d, fires: true}]}\n"
+    yield _TESTS + "  - {title: t, start: '9999-13-41T00:00:00Z', expect: [{at: 0m, fires: true}]}\n"

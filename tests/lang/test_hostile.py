@@ -1,21 +1,25 @@
 from __future__ import annotations
 
-import tracemalloc
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
 from tests.lang.desks import RULE, desk, swapped
-from tests.lang.hostile import expressions, yamls
+from tests.lang.hostile import crowds, expressions, rule_tests, yamls
 from v6.errors import ConfigError, Diagnostic, Severity
 from v6.rules import load_desk, load_texts
 from v6.rules.load import check_desk
+from v6.ruletools.suite import check_tests
 
 LIMIT_BYTES = 64 * 1024 * 1024
 
 EXPRESSIONS = list(expressions())
-YAMLS = list(yamls(RULE))
+YAMLS = [*yamls(RULE), *crowds(RULE)]
+RULE_TESTS = list(rule_tests())
 
 
 def refused(files: dict[str, str]) -> tuple[Diagnostic, ...]:
@@ -61,22 +65,35 @@ def test_a_hostile_file_is_refused_with_its_place(text: str) -> None:
     assert placed(diagnostics, files)
 
 
-def test_no_hostile_text_takes_much_memory() -> None:
-    worst = 0
+@pytest.mark.parametrize("text", RULE_TESTS, ids=lambda t: ascii(t)[:10] + ascii(t)[60:100])
+def test_a_hostile_rule_test_is_refused_with_its_place(text: str) -> None:
+    files = {**desk(), "rules/a.test.yaml": text}
+    diagnostics = tuple(check_tests(files, load_texts(files)))
+    assert any(d.severity is Severity.ERROR for d in diagnostics)
+    assert placed(diagnostics, files)
+
+
+@pytest.mark.parametrize("extra", [0, LIMIT_BYTES])
+def test_no_hostile_text_takes_much_memory(extra: int) -> None:
+    """With 64 MB to spare every text is refused; with that much taken away not even the first is."""
+    code = f"from tests.lang.test_hostile import within; within({LIMIT_BYTES - extra})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) is (extra == 0), done.stderr[-2000:]
+    assert extra == 0 or "MemoryError" in done.stderr
+
+
+def within(spare: int) -> None:
+    """Refuse the whole corpus with so much memory, in bytes, more than is in use after the first text."""
+    good = load_texts(desk())
+    check_tests({"rules/a.test.yaml": RULE_TESTS[0]}, good)
+    in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (in_use + spare, in_use + spare))
     for text in EXPRESSIONS:
-        worst = max(worst, peak(desk(swapped(RULE, {"when: pnl_ratio >= target": "when: " + quoted(text)}))))
+        refused(desk(swapped(RULE, {"when: pnl_ratio >= target": "when: " + quoted(text)})))
     for text in YAMLS:
-        worst = max(worst, peak(desk(text)))
-    assert worst < LIMIT_BYTES
-
-
-def peak(files: dict[str, str]) -> int:
-    tracemalloc.start()
-    try:
-        refused(files)
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+        refused(desk(text))
+    for text in RULE_TESTS:
+        check_tests({"rules/a.test.yaml": text}, good)
 
 
 def test_a_file_cut_at_any_byte_is_refused_or_means_the_same() -> None:

@@ -31,7 +31,7 @@ from v6.lang.source import MAX_BYTES, Mapping, Scalar, plain, read
         ("a: " + "9" * 5000, "f:1:4", "too-long"),
         ("[" * 5000, "f:1:21", "too-deep"),
         ("{a: " * 5000, "f:1:81", "too-deep"),
-        ("- 1\n" * 5001, "f:5000:3", "too-large"),
+        ("- 1\n" * 5001, "f:1200:3", "too-large"),
         ("# " + "x" * MAX_BYTES, "f:1:1", "too-large"),
         ("1: x", "f:1:1", "bad-key"),
         ("? [a]\n: b", "f:1:3", "bad-key"),
@@ -41,6 +41,8 @@ from v6.lang.source import MAX_BYTES, Mapping, Scalar, plain, read
         ("a: 1\n\tb: 2", "f:2:1", "yaml"),
         ("a: \x00", "f:1:4", "yaml"),
         ('a: "\\UFFFFFFFF"', "f:1:1", "yaml"),
+        ("".join(f"k{i}: 1\n" for i in range(121)), "f:121:1", "too-large"),
+        ("a: " + "[ " * 21, "f:1:44", "too-deep"),
         ("a: b: c", "f:1:5", "yaml"),
     ],
 )

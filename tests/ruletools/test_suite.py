@@ -9,8 +9,9 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.lang.desks import RULE, desk, swapped
-from v6.rules import check_desk, load_desk, read_texts
-from v6.ruletools.suite import Report, junit, run_tests
+from v6.errors import Severity
+from v6.rules import check_desk, load_desk, load_texts, read_texts
+from v6.ruletools.suite import Report, check_tests, junit, run_tests
 
 HELD = swapped(RULE, {"when:": "for: 10m\nwhen:"})
 HEAD = "version: 1\nrule: take_profit\ninterval: 5m\ntests:\n"
@@ -164,8 +165,32 @@ def test_a_fallback_counts_only_where_it_is_consulted(tmp_path: Path) -> None:
 
 def test_test_files_are_no_part_of_what_a_desk_means(tmp_path: Path) -> None:
     run(tmp_path, "nonsense: [")
-    assert "rules/a.test.yaml" not in read_texts(tmp_path)
     assert check_desk(tmp_path) == []
+    texts = read_texts(tmp_path)
+    assert texts.pop("rules/a.test.yaml") == "nonsense: ["
+    assert load_desk(tmp_path) == load_texts(texts)
+
+
+def test_a_check_tells_the_same_failures_as_a_run(tmp_path: Path) -> None:
+    report = run(tmp_path, case("{at: 5m, fires: false}"))
+    (failure,) = report.outcomes[0].failures
+    (found,) = check_tests(read_texts(tmp_path), load_desk(tmp_path))
+    assert str(found) == f"{failure} (in the test: t)"
+    assert found.severity is Severity.ERROR
+
+
+def test_a_check_of_the_shipped_desk_finds_nothing() -> None:
+    assert check_tests(read_texts(ROOT), load_desk(ROOT)) == []
+
+
+def test_a_check_runs_no_tests_that_a_reload_would_wait_long_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path, case("{at: 5m, fires: false}"))
+    monkeypatch.setattr("v6.ruletools.suite.MAX_ROWS", 5)
+    assert [d.code for d in check_tests(read_texts(tmp_path), load_desk(tmp_path))] == ["expectation"]
+    monkeypatch.setattr("v6.ruletools.suite.MAX_ROWS", 4)
+    assert [d.code for d in check_tests(read_texts(tmp_path), load_desk(tmp_path))] == ["too-large"]
 
 
 def test_junit_names_files_tests_and_failures(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Hot reload: the whole tree or nothing, and the last good set keeps trading.
 
 The watcher is only a hint; content decides. A tree is taken when two readings of it are alike, no git operation is
-under way, and it loads, checks, passes its examples and decides on the latest snapshot without failing.
+under way, and it loads, checks, passes its examples and rule tests, and can decide on the latest snapshot.
+Whatever is in the folder, `poll` returns: a desk that stops because of a file is worse than one with old rules.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import os
 import subprocess
 import traceback
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 import structlog
@@ -21,20 +23,19 @@ from v6.errors import ConfigError, Diagnostic, Severity, Span, V6Error
 from v6.lang.desk import Desk
 from v6.model.snapshot import Snapshot
 from v6.rules import RuleSet, RuleState, load_texts, read_texts
+from v6.rules.tree import stamp_tree
+from v6.ruletools.suite import check_tests
 
 LAST_GOOD: Final = "last_good_desk"
 """Journal state key under which the texts of the last accepted tree are kept."""
 
-FOLDERS: Final = ("rules", "strategies")
-
 PATIENCE: Final = 20
 """A changed folder that git keeps locked for more looks than this is reported: the lock may be a dead process's."""
 
+MAX_TOLD: Final = 50
+"""Diagnostics of one refusal that go into the journal."""
+
 log = structlog.get_logger("v6.daemon")
-
-
-_Stamp: TypeAlias = tuple[str, int, int, int, int]
-"""Path, modification and change time in ns, size, inode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,34 +75,41 @@ class Reloader:
 
         Raises ConfigError when the folder is bad and there is no last good tree.
         """
-        self._hint = self._stamp()
         try:
-            texts = _read(self.root)
-            self._seen = texts
-            return self._judge(texts, None, RuleState()), None
+            with _foreseen():
+                self._hint = stamp_tree(self.root)
+                self._seen = read_texts(self.root)
+                return self._accept(self._seen, None, RuleState()), None
         except ConfigError as error:
             kept = None if last_good is None else _revived(last_good)
             if kept is None:
                 raise
-            self._refused = tuple(map(str, error.diagnostics))
+            self._refused = _told(error)
             return kept, Refusal(self._refused)
 
     def poll(self, latest: Snapshot | None, state: RuleState) -> Accepted | Refusal | None:
         """Return what became of a change of the folder, None while there is none or it is not yet quiet."""
-        hint = self._stamp()
+        try:
+            with _foreseen():
+                return self._look(latest, state)
+        except ConfigError as error:
+            return self._refuse(error)
+
+    def _look(self, latest: Snapshot | None, state: RuleState) -> Accepted | Refusal | None:
+        hint = stamp_tree(self.root)
         if hint == self._hint and self._pending is None:
             return None
         lock = _git_lock(self.root)
         if lock is not None:
             return self._wait_for(lock)
+        if self._locked > PATIENCE:
+            self._refused = ()  # the next lock that stays is another one
         self._locked = 0
         self._hint = hint
-        try:
-            texts = _read(self.root)
-        except ConfigError as error:
-            # Whatever is read next was not judged since: also the running set, should it come back.
-            self._seen = None
-            return self._refuse(error)
+        # If reading fails, whatever is read next was not judged since: also the running set, should it come back.
+        seen, self._seen = self._seen, None
+        texts = read_texts(self.root)
+        self._seen = seen
         if texts != self._pending:
             self._pending = texts
             return None
@@ -109,10 +117,7 @@ class Reloader:
         if texts == self._seen:
             return None
         self._seen = texts
-        try:
-            accepted = self._judge(texts, latest, state)
-        except ConfigError as error:
-            return self._refuse(error)
+        accepted = self._accept(texts, latest, state)
         self._refused = ()
         return accepted
 
@@ -123,18 +128,10 @@ class Reloader:
         text = "a git operation has not ended, and the changed files are not taken while it may write"
         return self._refuse(ConfigError([_at(str(lock), "locked", text, "if no git is running, remove the file")]))
 
-    def _judge(self, texts: Mapping[str, str], latest: Snapshot | None, state: RuleState) -> Accepted:
-        """Return the tree if it may run; raises ConfigError for whatever is wrong with it, or with us."""
-        try:
-            return self._accept(texts, latest, state)
-        except ConfigError:
-            raise
-        except Exception as error:  # an edited file must never stop the desk that is running
-            log.error("rules-judged-in-vain", trace="".join(traceback.format_exception(error)))
-            raise ConfigError([_at("rules/bundle.yaml", "unusable", f"{type(error).__name__}: {error}")]) from error
-
     def _accept(self, texts: Mapping[str, str], latest: Snapshot | None, state: RuleState) -> Accepted:
+        """Return the tree if it may run; raises ConfigError for what is wrong with it."""
         desk = load_texts(texts)
+        _refuse_errors(check_tests(texts, desk))
         if self.lint:
             _refuse_lint_errors(desk)
         ruleset = RuleSet.compile(desk)
@@ -143,16 +140,13 @@ class Reloader:
         return Accepted(ruleset, revision(self.root), msgspec.json.encode(dict(texts), order="sorted").decode())
 
     def _refuse(self, error: ConfigError) -> Refusal | None:
-        self._pending = None
-        found = tuple(map(str, error.diagnostics))
+        # Whatever comes next is judged anew, also the running set: that it was taken ends what was told here.
+        self._pending = self._seen = None
+        found = _told(error)
         if found == self._refused:
             return None
         self._refused = found
         return Refusal(found)
-
-    def _stamp(self) -> tuple[_Stamp, ...]:
-        """Return a value that changes when a file may have: a hint, content decides."""
-        return tuple(stamp for folder in FOLDERS for stamp in sorted(_stamps(self.root / folder)))
 
 
 def _at(file: str, code: str, message: str, hint: str = "") -> Diagnostic:
@@ -169,83 +163,75 @@ def _revived(last_good: str) -> Accepted | None:
         return None
 
 
-def _read(root: Path) -> dict[str, str]:
-    """Return the texts of the tree; raises ConfigError also for what reading alone would pass over."""
-    strange = [found for folder in FOLDERS for found in _strange(root, root / folder)]
-    if strange:
-        raise ConfigError(strange)
+@contextmanager
+def _foreseen() -> Iterator[None]:
+    """Turn what nobody foresaw into a ConfigError: an edited file must never stop the desk that is running."""
     try:
-        return read_texts(root)
-    except OSError as error:
-        raise ConfigError([_at("rules", "unreadable", f"the files changed while they were read: {error}")]) from error
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:
+        log.error("rules-judged-in-vain", trace=_unicode("".join(traceback.format_exception(error))))
+        raise ConfigError([_at("rules/bundle.yaml", "unusable", f"{type(error).__name__}: {error}")]) from error
 
 
-def _strange(root: Path, folder: Path) -> Iterator[Diagnostic]:
-    """Yield what must not be among rules: links out of the repository, folders and files that cannot be read."""
-    name = folder.relative_to(root).as_posix()
-    if folder.is_symlink():
-        yield _at(
-            name, "symlink", "a symbolic link leads out of the desk's repository", "put the files themselves here"
-        )
-        return
-    try:
-        with os.scandir(folder) as entries:
-            for entry in sorted(entries, key=lambda item: item.name):
-                yaml = entry.name.endswith(".yaml")
-                if entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and (yaml or entry.is_dir())):
-                    yield from _strange(root, Path(entry.path))
-                elif yaml and not entry.is_file():
-                    yield _at(f"{name}/{entry.name}", "unreadable", "not a regular file")
-    except FileNotFoundError:
-        return  # what is missing in the tree is said by those who need it
-    except OSError as error:
-        yield _at(name, "unreadable", f"the folder cannot be read: {error.strerror}")
+def _told(error: ConfigError) -> tuple[str, ...]:
+    found = error.diagnostics
+    told = [*found[:MAX_TOLD]]
+    if len(found) > MAX_TOLD:
+        told.append(_at(found[0].span.file, "more", f"and {len(found) - MAX_TOLD} more", "v6 check tells all"))
+    return tuple(_unicode(str(d)) for d in told)
 
 
-def _git_lock(root: Path) -> Path | None:
-    """Return the lock of a git operation that is under way in the repository that holds the folder."""
+def _unicode(text: str) -> str:
+    """Return the text as journal and terminal take it: what quotes a broken file may hold lone surrogates."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _git_folder(root: Path) -> Path | None:
+    """Return the git folder of the repository that holds the root, None outside of one."""
     here = root.resolve()
     for folder in (here, *here.parents):
         git = folder / ".git"
-        if not git.exists():
-            continue
         if git.is_file():
             # A worktree or a submodule: the file says where its own index is.
-            git = folder / git.read_text(errors="replace").removeprefix("gitdir:").strip()
-        lock = git / "index.lock"
-        return lock if lock.exists() else None
+            return folder / git.read_text(errors="replace").removeprefix("gitdir:").strip()
+        if git.exists():
+            return git
     return None
 
 
-def _stamps(folder: Path) -> Iterator[_Stamp]:
-    """Yield the stamps of the folder and the YAML files below; asked each cycle, so one system call each."""
+def _git_lock(root: Path) -> Path | None:
+    """Return the lock of a git operation that is under way in the repository that holds the folder.
+
+    Raises ConfigError if that cannot be told: unknown is not false.
+    """
     try:
-        # The folder itself: a link in its place can lead to the very same files.
-        yield str(folder), 0, 0, 0, os.lstat(folder).st_ino
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    yield from _stamps(Path(entry.path))
-                elif entry.name.endswith(".yaml"):
-                    status = entry.stat()
-                    # The change time too: a file that is made readable, or copied with its time, has no new mtime.
-                    yield entry.path, status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
-    except OSError:
-        # Vanished or unreadable between two calls: a stamp of its own, so that the change is looked into.
-        yield str(folder), 0, 0, 0, 0
+        git = _git_folder(root)
+        lock = None if git is None else git / "index.lock"
+        return lock if lock is not None and lock.exists() else None
+    except OSError as error:
+        message = f"whether git is writing cannot be seen: {error.strerror}"
+        raise ConfigError([_at(".git", "unreadable", message)]) from error
+
+
+def _refuse_errors(found: list[Diagnostic]) -> None:
+    errors = [d for d in found if d.severity is Severity.ERROR]
+    if errors:
+        raise ConfigError(errors)
 
 
 def _refuse_lint_errors(desk: Desk) -> None:
     # Here, so that a daemon without it does not load the solver.
     from v6.lint import lint
 
-    errors = [d for d in lint(desk) if d.severity is Severity.ERROR]
-    if errors:
-        raise ConfigError(errors)
+    _refuse_errors(lint(desk))
 
 
 def revision(root: Path) -> str:
     """Return the git revision of the folder, with `+` for uncommitted changes, empty outside a repository."""
+    if _git_folder(root) is None:
+        return ""
     try:
         head = _git(root, "rev-parse", "--short=12", "HEAD")
         changed = _git(root, "status", "--porcelain", "--", "rules", "strategies")

@@ -6,36 +6,37 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from v6.backends.reference import evaluate
-from v6.errors import ConfigError, Diagnostic, Severity, Span
+from v6.errors import ConfigError, Diagnostic, Severity
 from v6.lang.desk import Desk, Example, Rule
 from v6.lang.events import EVENTS, read_events
 from v6.lang.load import read_desk
-from v6.lang.source import MAX_BYTES
 from v6.model.catalogue import Value
+from v6.rules.tree import TEST_SUFFIX, Tree, read_one, read_tree
 
 
 def read_texts(root: Path) -> dict[str, str]:
-    """Return the YAML files under rules/ and strategies/ by their names relative to root; raises ConfigError.
+    """Return the YAML files under rules/ and strategies/, rule tests too, by their names relative to root.
 
-    Rule tests (*.test.yaml) are no part of what a desk means, so they are left out.
+    Raises ConfigError if there is one that cannot be read or must not be there.
     """
-    texts, diagnostics = _read(root)
-    if diagnostics:
-        raise ConfigError(diagnostics)
-    return texts
+    tree = read_tree(root)
+    if tree.diagnostics:
+        raise ConfigError(tree.diagnostics)
+    return tree.texts
 
 
 def load_desk(root: Path) -> Desk:
-    """Return the desk in a folder; raises ConfigError with all diagnostics."""
-    texts, unreadable = _read(root)
-    desk, found = _judge(texts, [d.span.file for d in unreadable])
+    """Return the desk in a folder; raises ConfigError with all diagnostics. Rule tests are not looked at."""
+    tree = read_tree(root)
+    unreadable = [d for d in tree.diagnostics if not d.span.file.endswith(TEST_SUFFIX)]
+    desk, found = _judge_tree(tree)
     if desk is None or unreadable:
         raise ConfigError(_in_order([*unreadable, *found]))
     return desk
 
 
 def load_texts(files: Mapping[str, str]) -> Desk:
-    """Return the desk that the texts describe; raises ConfigError with all diagnostics."""
+    """Return the desk that the texts describe; raises ConfigError with all diagnostics. Rule tests mean nothing."""
     desk, found = _judge(files)
     if desk is None:
         raise ConfigError(_in_order(found))
@@ -43,18 +44,24 @@ def load_texts(files: Mapping[str, str]) -> Desk:
 
 
 def check_desk(root: Path) -> list[Diagnostic]:
-    """Return every error and warning about the desk in a folder, in the order of files and lines."""
-    texts, unreadable = _read(root)
-    _, found = _judge(texts, [d.span.file for d in unreadable])
-    return _in_order([*unreadable, *found, *_check_events(root)])
+    """Return every error and warning about the desk in a folder, in the order of files and lines.
+
+    Of rule tests only that they can be read; `v6.ruletools` runs them.
+    """
+    tree = read_tree(root)
+    return _in_order([*tree.diagnostics, *_judge_tree(tree)[1], *_check_events(root)])
 
 
 def _check_events(root: Path) -> list[Diagnostic]:
-    if not (root / EVENTS).exists():
+    text = read_one(root, EVENTS)
+    if text is None:
         return []
-    texts: dict[str, str] = {}
-    found = _read_one(root / EVENTS, EVENTS, texts)
-    return found or read_events(texts[EVENTS])[1]
+    return [text] if isinstance(text, Diagnostic) else read_events(text)[1]
+
+
+def _judge_tree(tree: Tree) -> tuple[Desk | None, list[Diagnostic]]:
+    # What is in a folder that was not read would be called missing.
+    return _judge(tree.texts, [d.span.file for d in tree.diagnostics]) if tree.complete else (None, [])
 
 
 def _in_order(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
@@ -62,7 +69,8 @@ def _in_order(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
 
 
 def _judge(files: Mapping[str, str], unreadable: Collection[str] = ()) -> tuple[Desk | None, list[Diagnostic]]:
-    reading = read_desk(files, unreadable)
+    meant = {name: text for name, text in files.items() if not name.endswith(TEST_SUFFIX)}
+    reading = read_desk(meant, unreadable)
     diagnostics = list(reading.diagnostics)
     diagnostics += [d for rule in reading.rules for d in check_examples(rule)]
     failed = any(d.severity is Severity.ERROR for d in diagnostics)
@@ -93,30 +101,3 @@ def verdict_of(rule: Rule, example: Example) -> Value:
 
 def _word(verdict: Value) -> str:
     return "it is unknown" if verdict is None else "it fires" if verdict else "it does not fire"
-
-
-def _read(root: Path) -> tuple[dict[str, str], list[Diagnostic]]:
-    texts: dict[str, str] = {}
-    diagnostics: list[Diagnostic] = []
-    for path in sorted((*root.glob("rules/**/*.yaml"), *root.glob("strategies/**/*.yaml"))):
-        name = path.relative_to(root).as_posix()
-        if not name.endswith(".test.yaml"):
-            diagnostics += _read_one(path, name, texts)
-    return texts, diagnostics
-
-
-def _read_one(path: Path, name: str, texts: dict[str, str]) -> list[Diagnostic]:
-    """Put the file's text among the texts, or return why it cannot be had."""
-    start = Span(name, 1, 1)
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            return [Diagnostic(start, "too-large", f"the file is larger than {MAX_BYTES // 1024} kB")]
-        texts[name] = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        return [Diagnostic(Span(name, line, 1), "encoding", "the file is not UTF-8")]
-    except OSError as error:
-        return [Diagnostic(start, "unreadable", f"the file cannot be read: {error.strerror}")]
-    return []

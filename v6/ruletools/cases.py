@@ -187,7 +187,7 @@ class _Cases:
         for gap in gaps.items if isinstance(gaps, source.Sequence) else ():
             plain: Any = source.plain(gap)
             first, until = seconds(plain["from"]), seconds(plain["to"])
-            steps_in = [step for step in range(steps) if first <= step * interval < until]
+            steps_in = range(min(steps, -(-first // interval)), min(steps, -(-until // interval)))
             if not steps_in:
                 self.fail(
                     gap.span, "no-effect", "no row lies in this time", f"the last is at {_offset(steps, interval)}"

@@ -1,4 +1,4 @@
-"""The files of a desk on disk: read, with mistakes as diagnostics; formatted, and replaced whole or not at all."""
+"""The files of a desk on disk, formatted, and replaced whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from v6.errors import Diagnostic, Span, V6Error
-from v6.lang.source import MAX_BYTES
+from v6.errors import Diagnostic, V6Error
+from v6.rules.tree import read_tree
 from v6.ruletools.fmt import format_text, kind_of
 
 
@@ -23,36 +23,17 @@ class Formatting:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def read_text(path: Path, name: str) -> str | Diagnostic:
-    """Return a file's text, or why it cannot be read."""
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        return Diagnostic(Span(name, 1, 1), "unreadable", f"the file cannot be read: {error.strerror}")
-    if len(content) > MAX_BYTES:
-        return Diagnostic(Span(name, 1, 1), "too-large", f"the file is larger than {MAX_BYTES // 1024} kB")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        return Diagnostic(Span(name, line, 1), "encoding", "the file is not UTF-8")
-
-
 def format_files(root: Path, prefixes: Sequence[str] = (), *, write: bool) -> Formatting:
     """Format the desk's files whose names start with one of the prefixes, all without any; raises V6Error."""
     changed: list[str] = []
     diffs: list[str] = []
-    diagnostics: list[Diagnostic] = []
     unchanged = 0
-    for path in sorted((*root.glob("rules/**/*.yaml"), *root.glob("strategies/**/*.yaml"))):
-        name = path.relative_to(root).as_posix()
+    wanted = tuple(prefixes) or ""
+    tree = read_tree(root)
+    diagnostics = [d for d in tree.diagnostics if d.span.file.startswith(wanted)]
+    for name, text in sorted(tree.texts.items()):
         kind = kind_of(name)
-        if kind is None or (prefixes and not name.startswith(tuple(prefixes))):
-            continue
-        text = read_text(path, name)
-        if isinstance(text, Diagnostic):
-            diagnostics.append(text)
+        if kind is None or not name.startswith(wanted):
             continue
         written = format_text(name, kind, text)
         if isinstance(written, list):
@@ -63,7 +44,7 @@ def format_files(root: Path, prefixes: Sequence[str] = (), *, write: bool) -> Fo
             changed.append(name)
             diffs.append(_diff(name, text, written))
             if write:
-                _replace(path, written)
+                _replace(root / name, written)
     return Formatting(tuple(changed), tuple(diffs), unchanged, tuple(diagnostics))
 
 

@@ -12,8 +12,7 @@ from typing import Any, Final
 from v6.errors import ConfigError, Diagnostic, V6Error
 from v6.lang import source
 from v6.lang.load import BUNDLE
-from v6.ruletools.files import read_text
-from v6.ruletools.suite import SUFFIX
+from v6.rules.tree import TEST_SUFFIX, read_one
 
 WIDTH: Final = 119
 
@@ -39,11 +38,13 @@ def _listed(root: Path) -> list[str]:
 
 def _extra(root: Path) -> list[str]:
     paths = sorted(path.relative_to(root).as_posix() for path in root.glob("rules/extra/*.yaml"))
-    return [name for name in paths if not name.endswith(SUFFIX)]
+    return [name for name in paths if not name.endswith(TEST_SUFFIX)]
 
 
 def _mapping(root: Path, name: str) -> source.Mapping:
-    text = read_text(root / name, name)
+    text = read_one(root, name)
+    if text is None:
+        raise V6Error(f"there is no file {name}")
     node = source.read(name, text) if isinstance(text, str) else text
     if isinstance(node, Diagnostic):
         raise ConfigError([node])

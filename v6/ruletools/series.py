@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 from v6.errors import Diagnostic, Span
@@ -16,6 +18,9 @@ from v6.lang import source
 from v6.lang.hints import did_you_mean
 from v6.lang.rule_tests import MAX_STEPS
 from v6.model.catalogue import Field, Kind, Value
+
+MAX_TOLD: Final = 10
+"""Mistakes of one series; who has more has them all for one reason."""
 
 _NUMBER: Final = r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?"
 _STEPS: Final = re.compile(rf"({_NUMBER})(?:([+-])({_NUMBER.removeprefix('-?')}))?(?:x([0-9]{{1,4}}))?")
@@ -28,16 +33,23 @@ def read_series(field: Field, node: source.Node) -> tuple[Value, ...] | list[Dia
     """Return the values of a schema-valid series in order, None being missing, or what is wrong with it."""
     values: list[Value] = []
     found: list[Diagnostic] = []
-    for text, span in _tokens(node):
-        read = _values(field, text, span)
-        if isinstance(read, Diagnostic):
-            found.append(read)
-            continue
-        found += [d for value in read if (d := judge(field, value, span)) is not None][:1]
-        values += read
-    if len(values) > MAX_STEPS:
-        found.append(Diagnostic(node.span, "too-large", f"a series has at most {MAX_STEPS} values, not {len(values)}"))
+    for text, place in _tokens(node):
+        read = _values(field, text, node.span)
+        wrong = read if isinstance(read, Diagnostic) else _first_impossible(field, read, node.span)
+        if wrong is not None:
+            found.append(replace(wrong, span=place()))
+            if len(found) == MAX_TOLD:
+                break
+        values += [] if isinstance(read, Diagnostic) else read
+        # Here and not at the end: a short text can stand for millions of values.
+        if len(values) > MAX_STEPS:
+            found.append(Diagnostic(node.span, "too-large", f"a series has at most {MAX_STEPS} values"))
+            break
     return found or tuple(values)
+
+
+def _first_impossible(field: Field, values: list[Value], span: Span) -> Diagnostic | None:
+    return next((d for value in values if (d := judge(field, value, span)) is not None), None)
 
 
 def judge(field: Field, value: Value, span: Span) -> Diagnostic | None:
@@ -51,15 +63,16 @@ def judge(field: Field, value: Value, span: Span) -> Diagnostic | None:
     return None
 
 
-def _tokens(node: source.Node) -> Iterator[tuple[str, Span]]:
+def _tokens(node: source.Node) -> Iterator[tuple[str, Callable[[], Span]]]:
+    """Yield the words with their places, which take longer to find than the words themselves."""
     if isinstance(node, source.Sequence):
         for item in node.items:
-            yield _spelled(item), item.span
+            yield _spelled(item), partial(getattr, item, "span")
     elif isinstance(node, source.Scalar) and isinstance(node.value, str):
         for token in re.finditer(r"\S+", node.value):
-            yield token.group(), node.at(token.start())
+            yield token.group(), partial(node.at, token.start())
     else:
-        yield _spelled(node), node.span
+        yield _spelled(node), partial(getattr, node, "span")
 
 
 def _spelled(node: source.Node) -> str:
@@ -71,7 +84,7 @@ def _spelled(node: source.Node) -> str:
 
 def _values(field: Field, text: str, span: Span) -> list[Value] | Diagnostic:
     repeated = _REPEATED.fullmatch(text)
-    word, more = (repeated[1], int(repeated[2] or 0)) if repeated else ("", 0)
+    word, more = (repeated[1], min(int(repeated[2] or 0), MAX_STEPS + 1)) if repeated else ("", 0)
     if word in _MISSING:
         return [None] * (more if repeated and repeated[2] else 1)
     match field.kind:
@@ -90,7 +103,8 @@ def _numbers(text: str, span: Span) -> list[Value] | Diagnostic:
         return Diagnostic(span, "bad-series", f"`{text}` is no number and no series", hint)
     # In decimals, so that 0.1+0.1x2 ends at the double that 0.3 is.
     first, step = Decimal(match[1]), Decimal(f"{match[2] or '+'}{match[3] or 0}")
-    return [float(first + step * i) for i in range(int(match[4] or 0) + 1)]
+    # One more than may be is enough to see that there are too many.
+    return [float(first + step * i) for i in range(min(int(match[4] or 0), MAX_STEPS) + 1)]
 
 
 def _wrong(field: Field, text: str, span: Span, choices: tuple[str, ...]) -> Diagnostic:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
@@ -13,12 +14,16 @@ from v6.lang import source
 from v6.lang.build import build_rule
 from v6.lang.desk import Desk, Rule
 from v6.lang.schema import validate
-from v6.ruletools.cases import Case, read_cases
+from v6.rules import RuleSet
+from v6.rules.tree import TEST_SUFFIX, read_tree
+from v6.ruletools.cases import Reading, read_cases
 from v6.ruletools.coverage import Seen, Tally, percent
-from v6.ruletools.files import read_text
 from v6.ruletools.run import Outcome, run_case
 
-SUFFIX: Final = ".test.yaml"
+MAX_ROWS: Final = 20_000
+"""Rows of all rule tests that a reload runs, some seconds at most; the shipped desk has a few hundred."""
+
+MAX_TOLD: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,33 +75,65 @@ def run_tests(root: Path, desk: Desk, prefixes: Sequence[str] = ()) -> Report:
 
     Coverage is of all rules of the desk and those tested beside them; with prefixes only of the rules tested.
     """
-    cases: list[Case] = []
-    diagnostics: list[Diagnostic] = []
     wanted = tuple(prefixes)
-    for path in sorted(root.glob(f"rules/**/*{SUFFIX}")):
-        name = path.relative_to(root).as_posix()
-        if wanted and not name.startswith(wanted):
-            continue
-        text = read_text(path, name)
-        if isinstance(text, Diagnostic):
-            diagnostics.append(text)
-            continue
-        reading = read_cases(name, text, desk.rules, _beside(path, root))
-        cases += reading.cases
-        diagnostics += reading.diagnostics
+    tree = read_tree(root)
+    diagnostics = [d for d in tree.diagnostics if _is_test(d.span.file, wanted)]
+    readings = _readings(tree.texts, desk, wanted)
+    diagnostics += [d for reading in readings for d in reading.diagnostics]
+    cases = [case for reading in readings for case in reading.cases]
     rules = {rule.id: rule for rule in (() if wanted else desk.rules)}
     rules |= {rule.id: rule for case in cases for rule in case.rules}
     tally = Tally(tuple(rules.values()))
-    outcomes = tuple(run_case(case, desk, tally) for case in cases)
+    outcomes = tuple(outcome for reading in readings for outcome in _run(reading, desk, tally))
     return Report(outcomes, tuple(diagnostics), tally.seen())
 
 
-def _beside(path: Path, root: Path) -> tuple[Rule, ...]:
-    """Return the rule in the file that the test file is named after, if it is sound; `v6 check` says what is not."""
-    rule_file = path.with_name(path.name.removesuffix(SUFFIX) + ".yaml")
-    name = rule_file.relative_to(root).as_posix()
-    text = read_text(rule_file, name) if rule_file.is_file() else ""
-    node = source.read(name, text) if isinstance(text, str) else text
+def check_tests(texts: Mapping[str, str], desk: Desk) -> list[Diagnostic]:
+    """Return an error for each expectation not met, `MAX_TOLD` at most, and what is wrong with the test files.
+
+    Without coverage, which takes most of the time of `run_tests`; with more than `MAX_ROWS` rows nothing is run.
+    """
+    readings = _readings(texts, desk)
+    found = [d for reading in readings for d in reading.diagnostics]
+    rows = 0
+    for case in (case for reading in readings for case in reading.cases):
+        rows += len(case.rows)
+        if rows > MAX_ROWS:
+            message = f"the rule tests of a desk have at most {MAX_ROWS} rows"
+            return [*found, Diagnostic(case.span, "too-large", message, "a reload has to wait for them")]
+    outcomes = (outcome for reading in readings for outcome in _run(reading, desk))
+    failures = ((failure, outcome.title) for outcome in outcomes for failure in outcome.failures)
+    for failure, title in islice(failures, MAX_TOLD):
+        found.append(Diagnostic(failure.span, "expectation", failure.message, f"in the test: {title}"))
+    return sorted(found, key=lambda d: (d.span, d.message))
+
+
+def _run(reading: Reading, desk: Desk, tally: Tally | None = None) -> Iterator[Outcome]:
+    if not reading.cases:
+        return
+    # The cases of one file are about the same rules.
+    ruleset = RuleSet.compile(replace(desk, rules=reading.cases[0].rules))
+    for case in reading.cases:
+        yield run_case(case, ruleset, tally)
+
+
+def _is_test(name: str, wanted: tuple[str, ...]) -> bool:
+    return name.startswith(wanted or "rules/") and name.startswith("rules/") and name.endswith(TEST_SUFFIX)
+
+
+def _readings(texts: Mapping[str, str], desk: Desk, wanted: tuple[str, ...] = ()) -> list[Reading]:
+    active = {rule.span.file for rule in desk.rules}
+    readings = []
+    for name in sorted(name for name in texts if _is_test(name, wanted)):
+        rule_file = name.removesuffix(TEST_SUFFIX) + ".yaml"
+        beside = () if rule_file in active else _beside(rule_file, texts)
+        readings.append(read_cases(name, texts[name], desk.rules, beside))
+    return readings
+
+
+def _beside(name: str, texts: Mapping[str, str]) -> tuple[Rule, ...]:
+    """Return the rule in the file that a test file is named after, if it is sound; `v6 check` says what is not."""
+    node = source.read(name, texts.get(name, ""))
     if not isinstance(node, source.Mapping) or validate("rule", node):
         return ()
     rule, _ = build_rule(node)
