@@ -29,6 +29,8 @@ from v6.model.event import (
     RollStarted,
     RuleSetRefused,
     RuleSetReloaded,
+    RulesPinned,
+    ShadowDiffered,
     SnapshotTaken,
 )
 from v6.model.order import Fill, OrderIntent, OrderState, Purpose
@@ -96,8 +98,10 @@ def one_of_each() -> list[Event]:
     return [
         RuleSetReloaded(AT, "bundle", "abc123"),
         RuleSetRefused(AT, ("rules/x.yaml:1:1: bad", "rules/x.yaml:2:1: worse")),
+        RulesPinned(AT, "bundle", ("p1: stop_loss keeps its earlier rule: its priority is now 5, and was 60",)),
         snapshot(),
         decisions(),
+        ShadowDiffered(AT, "d1.1", "p1", "stop_loss", Action(ActionKind.CLOSE), "cut", Action(ActionKind.REDUCE)),
         AlertRaised(AT, "vix_exit", "p1", AlertSeverity.WARNING, "VIX at 36.1 ¤", "d1.1"),
         ReductionDue(AT, "p1", 1, decisions().decisions[1]),
         OrderIntended(AT, intent()),

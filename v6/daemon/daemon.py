@@ -20,6 +20,7 @@ from v6.daemon.entries import Entries
 from v6.daemon.events import DeskEvents
 from v6.daemon.exits import Exits, reductions
 from v6.daemon.gate import Gate
+from v6.daemon.policy import PINS, SHADOW_STATE, Policy
 from v6.daemon.reconcile import compare
 from v6.daemon.reload import LAST_GOOD, Accepted, Refusal, Reloader
 from v6.daemon.schedule import is_last_cycle, next_cycle, session_of
@@ -100,7 +101,7 @@ class Daemon:
         self._must_reconcile = True
         self._failures = 0
         self._skew_s = 0.0
-        self.ruleset = self._first_rules()
+        self.policy = self._first_rules()
         self._wire()
 
     def _wire(self) -> None:
@@ -235,12 +236,19 @@ class Daemon:
 
     # -- the rules -------------------------------------------------------------------------------------------------
 
-    def _first_rules(self) -> RuleSet:
-        accepted, refusal = self._reloader.start(self.journal.state(LAST_GOOD))
+    @property
+    def ruleset(self) -> RuleSet:
+        """Return the desk's rules; open positions may be held under earlier ones."""
+        return self.policy.book.current
+
+    def _first_rules(self) -> Policy:
+        saved = {key: self.journal.state(key) for key in (LAST_GOOD, PINS, SHADOW_STATE)}
+        accepted, refusal = self._reloader.start(saved[LAST_GOOD])
         if refusal is not None:
             self.books.post(e.RuleSetRefused(self._clock.now(), refusal.diagnostics))
-        self._take(accepted)
-        return accepted.ruleset
+        policy = Policy(accepted, saved, self.books.ledger.holdings)
+        self._take(policy, accepted)
+        return policy
 
     async def watch_rules(self, every_s: float) -> None:
         """Look for changed files between cycles for ever, so that an edit need not wait for the next one."""
@@ -253,46 +261,41 @@ class Daemon:
         """Take a changed desk folder if it is good, refuse it if not; the running set is never half replaced."""
         outcome = self._reloader.poll(self.latest, self._state)
         if isinstance(outcome, Accepted):
-            self._take(outcome)
-            self.ruleset = outcome.ruleset
+            self.policy.take(outcome, self.books.ledger.holdings)
+            self._take(self.policy, outcome)
         elif isinstance(outcome, Refusal):
             self.books.post(e.RuleSetRefused(self._clock.now(), outcome.diagnostics))
 
-    def _take(self, accepted: Accepted) -> None:
-        event = e.RuleSetReloaded(self._clock.now(), accepted.ruleset.fingerprint, accepted.revision)
-        self.books.post(event, state={LAST_GOOD: accepted.texts_json})
+    def _take(self, policy: Policy, accepted: Accepted) -> None:
+        events, state = policy.taken(accepted, self._clock.now())
+        self.books.post(*events, state=state)
 
     def _decide(self, snapshot: Snapshot) -> tuple[Decision, ...]:
-        state = self._state
-        present = {row.key for row in snapshot.rows}
-        for key in [key for key in state.keys if key not in present]:
-            state = state.forget(key)
-        decisions, self._state = self.ruleset.evaluate(snapshot, state)
-        ids = {decision.key: decision.decision_id for decision in decisions}
+        judged = self.policy.judge(snapshot, self._state)
+        self._state = judged.state
         self.books.post(
             e.SnapshotTaken(snapshot.ts, snapshot),
-            e.DecisionsMade(snapshot.ts, decisions),
-            *(
-                e.AlertRaised(snapshot.ts, n.rule_id, n.key, n.severity, n.text, ids[n.key])
-                for n in self.ruleset.notices(snapshot, decisions, state)
-            ),
-            *reductions(decisions, self.books.ledger, snapshot.ts),
-            state={RULE_STATE: self._state.to_json(), CONTEXT: self._watch.context.to_json()},
+            e.DecisionsMade(snapshot.ts, judged.decisions),
+            *judged.events,
+            *reductions(judged.decisions, self.books.ledger, snapshot.ts),
+            state={
+                RULE_STATE: self._state.to_json(),
+                CONTEXT: self._watch.context.to_json(),
+                **self.policy.saved(),
+            },
         )
         self.latest = snapshot
         self.cycles += 1
-        return decisions
+        return judged.decisions
 
     def _halts(self, decisions: tuple[Decision, ...]) -> tuple[str, ...]:
         """Return every reason why nothing may open now."""
         halts = list(self._dirty)
         if self._skew_s > SKEW_S:
             halts.append(f"the broker's clock and ours differ by {self._skew_s:.0f} s")
-        rules = self.ruleset.rules
         for decision in decisions:
-            unsure = [r.id for bit, r in enumerate(rules) if r.protective and decision.unknown >> bit & 1]
             where = decision.key or "the portfolio"
-            halts.extend(f"protective rule {rule} is unknown for {where}" for rule in unsure)
+            halts.extend(f"protective rule {rule} is unknown for {where}" for rule in self.policy.unknown(decision))
             if decision.key == PORTFOLIO_KEY and decision.action and decision.action.kind is ActionKind.HALT_OPENS:
                 halts.append(f"rule {decision.rule_id}")
         return tuple(halts)

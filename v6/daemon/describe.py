@@ -14,6 +14,11 @@ def describe(event: e.Event) -> str | None:
             return f"rules {event.fingerprint[:12]} are active (revision {event.revision or 'none'})"
         case e.RuleSetRefused():
             return "\n    ".join(("changed rules are refused, the running set stays:", *event.diagnostics))
+        case e.RulesPinned():
+            return "\n    ".join(("open positions keep earlier rules:", *event.reasons))
+        case e.ShadowDiffered():
+            us, them = event.action or "nothing", event.shadow_action or "nothing"
+            return f"shadow differs on {event.key or 'the portfolio'}: {us} here, {them} there"
         case e.PositionOpened():
             position = event.position
             return f"opened {position.quantity} x {legs(position.structure)} at {position.entry_price}"

@@ -81,7 +81,7 @@ class Reloader:
                 self._seen = read_texts(self.root)
                 return self._accept(self._seen, None, RuleState()), None
         except ConfigError as error:
-            kept = None if last_good is None else _revived(last_good)
+            kept = None if last_good is None else revived(last_good)
             if kept is None:
                 raise
             self._refused = _told(error)
@@ -154,7 +154,7 @@ def _at(file: str, code: str, message: str, hint: str = "") -> Diagnostic:
     return Diagnostic(Span(file, 1, 1), code, message, hint)
 
 
-def _revived(last_good: str) -> Accepted | None:
+def revived(last_good: str) -> Accepted | None:
     """Return the last good tree, None if this version cannot use it any more."""
     try:
         kept = msgspec.json.decode(last_good, type=dict[str, str])

@@ -184,3 +184,5 @@ class Desk:
     strategies: tuple[StrategyTemplate, ...]
     limits: Limits
     fingerprint: str
+    shadow: tuple[Rule, ...] = ()
+    """Candidates that are judged on the same snapshots and do nothing; no part of the fingerprint."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from v6.errors import Diagnostic, Severity, Span
+from v6.errors import ConfigError, Diagnostic, Severity, Span
 from v6.lang import source
 from v6.lang.build import build_limits, build_rule, build_strategy
 from v6.lang.canonical import fingerprint, plain_value
@@ -19,6 +19,10 @@ T = TypeVar("T")
 
 BUNDLE: Final = "rules/bundle.yaml"
 LIMITS: Final = "rules/limits.yaml"
+SHADOW: Final = "rules/shadow.yaml"
+"""The optional candidate bundle."""
+
+_OWN: Final = (BUNDLE, LIMITS, SHADOW)
 _TEXT: Final = frozenset({"title"})
 
 
@@ -43,6 +47,16 @@ def read_desk(files: Mapping[str, str], unreadable: Collection[str] = ()) -> Rea
     return Reading(None if failed else desk, tuple(reader.rules), diagnostics)
 
 
+def read_rule(file: str, text: str) -> Rule:
+    """Return the rule of one text; raises ConfigError."""
+    reader = _Reader({file: text}, ())
+    node = reader._valid(file, "rule")
+    rule, found = (None, []) if node is None else build_rule(node)
+    if rule is None:
+        raise ConfigError([*reader.diagnostics, *found])
+    return rule
+
+
 class _Reader:
     def __init__(self, files: Mapping[str, str], unreadable: Collection[str]) -> None:
         self.files = files
@@ -50,6 +64,7 @@ class _Reader:
         self.diagnostics: list[Diagnostic] = []
         self.rules: list[Rule] = []
         self.places: dict[str, dict[str, Span]] = {}
+        self._listed_files: list[str] = [*_OWN]
 
     def desk(self) -> Desk | None:
         bundle = self._valid(BUNDLE, "bundle")
@@ -58,6 +73,7 @@ class _Reader:
             return None
         rules = self._listed(bundle, "rules", "rule", build_rule)
         strategies = self._listed(bundle, "strategies", "strategy", build_strategy)
+        shadow = self._shadow()
         self._inactive(bundle)
         self.rules = [rule for _, rule in rules]
         self.diagnostics += check_together(self.rules, self.places)
@@ -66,7 +82,22 @@ class _Reader:
             return None
         ordered = tuple(sorted(self.rules, key=lambda rule: rule.priority))
         by_id = tuple(sorted((s for _, s in strategies), key=lambda s: s.id))
-        return Desk(ordered, by_id, limits, _desk_fingerprint(ordered, by_id, limits))
+        self.rules += [rule for rule in shadow if rule not in self.rules]
+        return Desk(ordered, by_id, limits, desk_fingerprint(ordered, by_id, limits), shadow)
+
+    def _shadow(self) -> tuple[Rule, ...]:
+        if SHADOW not in self.files and SHADOW not in self.unreadable:
+            return ()
+        node = self._valid(SHADOW, "shadow")
+        if node is None:
+            return ()
+        known = len(self.diagnostics)
+        rules = [rule for _, rule in self._listed(node, "rules", "rule", build_rule)]
+        # What is wrong with a file that the bundle lists too was said there.
+        fresh = [d for d in self.diagnostics[known:] if d not in self.diagnostics[:known]]
+        self.diagnostics[known:] = [*fresh, *check_together(rules, self.places)]
+        self._listed_files += [f"rules/{source.plain(item)}" for item in _items(node.get("rules"))]
+        return tuple(sorted(rules, key=lambda rule: rule.priority))
 
     def _valid(self, file: str, kind: str) -> source.Mapping | None:
         if file in self.unreadable:
@@ -103,7 +134,7 @@ class _Reader:
             file = f"{key}/{source.plain(item)}"
             if file in self.unreadable:
                 continue
-            if file not in self.files or file in (BUNDLE, LIMITS):
+            if file not in self.files or file in _OWN:
                 known = [name.removeprefix(f"{key}/") for name in self.files if name.startswith(f"{key}/")]
                 hint = did_you_mean(str(source.plain(item)), known)
                 self.diagnostics.append(Diagnostic(item.span, "missing-file", f"there is no {kind} file {file}", hint))
@@ -120,7 +151,7 @@ class _Reader:
     def _inactive(self, bundle: source.Mapping) -> None:
         listed = {f"{key}/{source.plain(n)}" for key in ("rules", "strategies") for n in _items(bundle.get(key))}
         for file in sorted(self.files):
-            if file in listed or file in (BUNDLE, LIMITS) or file.startswith("rules/extra/"):
+            if file in listed or file in self._listed_files or file.startswith("rules/extra/"):
                 continue
             if file.endswith(".yaml") and not file.endswith(".test.yaml"):
                 message = f"not listed in {BUNDLE}, so it is not active"
@@ -131,7 +162,8 @@ def _items(node: source.Node | None) -> tuple[source.Node, ...]:
     return node.items if isinstance(node, source.Sequence) else ()
 
 
-def _desk_fingerprint(rules: tuple[Rule, ...], strategies: tuple[StrategyTemplate, ...], limits: Limits) -> str:
+def desk_fingerprint(rules: tuple[Rule, ...], strategies: tuple[StrategyTemplate, ...], limits: Limits) -> str:
+    """Return the fingerprint of a whole desk."""
     return fingerprint(
         {
             "rules": [rule.fingerprint for rule in rules],

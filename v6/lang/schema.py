@@ -151,6 +151,12 @@ def bundle_schema() -> Schema:
     return _object({"version": _VERSION, "rules": {**files, "minItems": 1}, "strategies": files})
 
 
+def shadow_schema() -> Schema:
+    """Return the schema of rules/shadow.yaml."""
+    files: Schema = {"type": "array", "items": _FILE, "uniqueItems": True, "minItems": 1, "maxItems": MAX_RULES}
+    return _object({"version": _VERSION, "rules": files})
+
+
 def limits_schema() -> Schema:
     """Return the schema of rules/limits.yaml, one key for each field of `Limits`."""
     return _of_dataclass(Limits, {"version": _VERSION})
@@ -201,6 +207,7 @@ def schemas() -> Mapping[str, Schema]:
         "rule": rule_schema(),
         "test": rule_test_schema(),
         "bundle": bundle_schema(),
+        "shadow": shadow_schema(),
         "limits": limits_schema(),
         "strategy": strategy_schema(),
         "events": events_schema(),

@@ -44,6 +44,10 @@ class Action:
     urgency: Urgency = Urgency.NORMAL
     fraction: float | None = None
 
+    def __str__(self) -> str:
+        part = "" if self.fraction is None else f" {self.fraction:g}"
+        return f"{self.kind}{part} ({self.urgency})"
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, TypeAlias
 
-from v6.model.decision import AlertSeverity, Decision
+from v6.model.decision import Action, AlertSeverity, Decision
 from v6.model.order import Fill, OrderIntent, OrderState
 from v6.model.position import Position
 from v6.model.snapshot import Snapshot
@@ -189,6 +189,28 @@ class RuleSetRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class RulesPinned:
+    """Open positions keep other rules than those that were just loaded; each reason says which and why."""
+
+    at: datetime
+    fingerprint: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowDiffered:
+    """The shadow bundle would have done something else with a row; told when what the two would do changes."""
+
+    at: datetime
+    decision_id: str
+    key: str
+    rule_id: str | None
+    action: Action | None
+    shadow_rule_id: str | None
+    shadow_action: Action | None
+
+
+@dataclass(frozen=True, slots=True)
 class FindingRaised:
     """A disagreement with the broker, or an action that could not be carried out, with what was done about it."""
 
@@ -218,6 +240,8 @@ Event: TypeAlias = (
     | RollEnded
     | RuleSetReloaded
     | RuleSetRefused
+    | RulesPinned
+    | ShadowDiffered
     | FindingRaised
 )
 

@@ -11,7 +11,7 @@ from v6.lang.ast import Expr, Fold
 from v6.lang.build import build_rule, build_strategy
 from v6.lang.canonical import fingerprint, plain_value
 from v6.lang.desk import Rule
-from v6.lang.load import BUNDLE, LIMITS
+from v6.lang.load import BUNDLE, LIMITS, SHADOW
 from v6.lang.schema import schemas, validate
 from v6.ruletools.comments import is_flow, read_notes
 from v6.ruletools.layout import Expressions, Layout
@@ -22,8 +22,8 @@ _SIMPLE_FOLDS: Final = frozenset({Fold.MAX, Fold.MIN, Fold.FIRST})
 
 def kind_of(name: str) -> str | None:
     """Return the kind of a desk's file by its name relative to the desk, None if it is none of a desk's."""
-    if name in (BUNDLE, LIMITS):
-        return {BUNDLE: "bundle", LIMITS: "limits"}[name]
+    if name in (BUNDLE, LIMITS, SHADOW):
+        return {BUNDLE: "bundle", LIMITS: "limits", SHADOW: "shadow"}[name]
     if not name.endswith(".yaml"):
         return None
     if name.startswith("rules/"):

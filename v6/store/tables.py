@@ -39,6 +39,8 @@ from v6.model.event import (
     RollStarted,
     RuleSetRefused,
     RuleSetReloaded,
+    RulesPinned,
+    ShadowDiffered,
     SnapshotTaken,
 )
 from v6.model.order import OrderIntent, OrderState
@@ -118,6 +120,9 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "alerts": _schema(rule_id=_TEXT, key=_TEXT, severity=_TEXT, text=_TEXT, decision_id=_TEXT),
     "findings": _schema(code=_TEXT, text=_TEXT),
     "rulesets": _schema(event=_TEXT, fingerprint=_TEXT, revision=_TEXT, diagnostics=_TEXT),
+    "shadow": _schema(
+        decision_id=_TEXT, key=_TEXT, rule_id=_TEXT, action=_TEXT, shadow_rule_id=_TEXT, shadow_action=_TEXT
+    ),
 }
 
 KINDS_OF: Final[dict[str, tuple[type[Event], ...]]] = {
@@ -137,7 +142,8 @@ KINDS_OF: Final[dict[str, tuple[type[Event], ...]]] = {
     "alerts": (AlertRaised,),
     "positions": (PositionOpened, ReductionDue, PositionReduced, PositionClosed, RollStarted, RollEnded),
     "findings": (FindingRaised,),
-    "rulesets": (RuleSetReloaded, RuleSetRefused),
+    "rulesets": (RuleSetReloaded, RuleSetRefused, RulesPinned),
+    "shadow": (ShadowDiffered,),
 }
 """Which events become rows of which table; every event belongs to exactly one."""
 
@@ -208,8 +214,23 @@ def _rows(event: Event) -> list[TableRow]:
             return [{"event": "reloaded", "fingerprint": event.fingerprint, "revision": event.revision}]
         case RuleSetRefused():
             return [{"event": "refused", "diagnostics": "\n".join(event.diagnostics)}]
+        case RulesPinned():
+            return [{"event": "pinned", "fingerprint": event.fingerprint, "diagnostics": "\n".join(event.reasons)}]
+        case ShadowDiffered():
+            return [_shadow_row(event)]
         case _:
             return [_order_row(event)]
+
+
+def _shadow_row(event: ShadowDiffered) -> TableRow:
+    return {
+        "decision_id": event.decision_id,
+        "key": event.key,
+        "rule_id": event.rule_id,
+        "action": None if event.action is None else str(event.action),
+        "shadow_rule_id": event.shadow_rule_id,
+        "shadow_action": None if event.shadow_action is None else str(event.shadow_action),
+    }
 
 
 def _snapshot_rows(event: SnapshotTaken) -> list[TableRow]:
