@@ -163,6 +163,7 @@ def test_an_entry_that_can_never_be_true_never_opens() -> None:
 def test_the_lint_knows_every_field_of_a_rule() -> None:
     # What makes a rule fire longer or less often changes what may be claimed: think of v6/lint/verdict.py first.
     assert {f.name for f in fields(Rule)} == {
-        *("id", "priority", "scope", "title", "protective", "params", "tracks", "when", "for_s", "on_missing"),
-        *("missing_for_s", "fallback", "then", "examples", "span", "fingerprint"),
+        *("id", "priority", "scope", "title", "protective", "params", "tracks", "when", "for_s", "keep_s"),
+        *("cooldown_s", "on_missing", "missing_for_s", "fallback", "then", "alert", "apply_to_open", "examples"),
+        *("span", "fingerprint"),
     }
