@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from tests.backends.generate import SERIES, SPAN, rules
 from tests.lint.rules import desk
 from v6.errors import Span
-from v6.lang.ast import And, Expr, Name, Or, Track
+from v6.lang.ast import And, Compare, CompareOp, Expr, Name, Number, Or, Track
 from v6.lang.desk import Rule
 from v6.lint import lint
 from v6.lint.rewrite import rewrite
 from v6.model.catalogue import BY_NAME, Scope, Value
+from v6.model.decision import Action, ActionKind
 from v6.model.snapshot import Row, Snapshot
 from v6.rules import RuleSet, RuleState
 
@@ -74,11 +75,20 @@ def _joined(first: Rule, second: Rule, kind: type[And] | type[Or]) -> Rule:
 def related(draw: st.DrawFn) -> tuple[Rule, ...]:
     """Three rules of one scope, the second made from the first, so that shadows are common."""
     first, second, third = (draw(rules(bit)) for bit in range(3))
+    if draw(st.booleans()):
+        # Of random conditions many have one outcome only.
+        field, op = draw(st.sampled_from(("pnl_ratio", "iv", "vix"))), draw(st.sampled_from(CompareOp))
+        value = Number(draw(st.sampled_from([v for v in SERIES[field] if isinstance(v, float)])), SPAN)
+        first = replace(first, when=Compare((op,), (Name(BY_NAME[field], SPAN), value), SPAN), tracks=(), fallback=None)
     scope = draw(st.sampled_from((Scope.POSITION, Scope.PORTFOLIO)))
     same = replace(first, id="rule1", priority=2, for_s=second.for_s, then=second.then, fingerprint="1")
     mixed = draw(st.sampled_from((_joined(first, second, And), _joined(first, second, Or), same, second)))
     if draw(st.booleans()) and mixed.missing_for_s is not None:
         mixed = replace(mixed, missing_for_s=1200)
+    if draw(st.integers(0, 4)):
+        # What stands aside shadows nothing, and what fires on is hard to shadow.
+        first = replace(first, then=Action(ActionKind.CLOSE), cooldown_s=0, for_s=draw(st.sampled_from((0, first.for_s))))
+        mixed = replace(mixed, keep_s=draw(st.sampled_from((0, 0, first.keep_s))))
     return tuple(replace(r, scope=scope, span=Span(f"{r.id}.yaml", 1, 1)) for r in (first, mixed, third))
 
 
