@@ -79,7 +79,9 @@ def related(draw: st.DrawFn) -> tuple[Rule, ...]:
         # Of random conditions many have one outcome only.
         field, op = draw(st.sampled_from(("pnl_ratio", "iv", "vix"))), draw(st.sampled_from(CompareOp))
         value = Number(draw(st.sampled_from([v for v in SERIES[field] if isinstance(v, float)])), SPAN)
-        first = replace(first, when=Compare((op,), (Name(BY_NAME[field], SPAN), value), SPAN), tracks=(), fallback=None)
+        first = replace(
+            first, when=Compare((op,), (Name(BY_NAME[field], SPAN), value), SPAN), tracks=(), fallback=None
+        )
     scope = draw(st.sampled_from((Scope.POSITION, Scope.PORTFOLIO)))
     same = replace(first, id="rule1", priority=2, for_s=second.for_s, then=second.then, fingerprint="1")
     mixed = draw(st.sampled_from((_joined(first, second, And), _joined(first, second, Or), same, second)))
@@ -87,7 +89,9 @@ def related(draw: st.DrawFn) -> tuple[Rule, ...]:
         mixed = replace(mixed, missing_for_s=1200)
     if draw(st.integers(0, 4)):
         # What stands aside shadows nothing, and what fires on is hard to shadow.
-        first = replace(first, then=Action(ActionKind.CLOSE), cooldown_s=0, for_s=draw(st.sampled_from((0, first.for_s))))
+        first = replace(
+            first, then=Action(ActionKind.CLOSE), cooldown_s=0, for_s=draw(st.sampled_from((0, first.for_s)))
+        )
         mixed = replace(mixed, keep_s=draw(st.sampled_from((0, 0, first.keep_s))))
     return tuple(replace(r, scope=scope, span=Span(f"{r.id}.yaml", 1, 1)) for r in (first, mixed, third))
 
