@@ -42,9 +42,8 @@ def explained(given: dict[str, Value], *rules: str) -> Explanation:
     snapshot = Snapshot("s", 1, AT, (Row.of("p", given),))
     (d,), _ = compiled.evaluate(snapshot, RuleState())
     action = (None, None) if d.action is None else (d.action.kind.value, d.action.urgency.value)
-    recorded = Recorded(
-        d.decision_id, "s", "p", AT, d.rule_id, *action, d.fired, d.unknown, d.bundle_fingerprint, d.rule_fingerprint
-    )
+    masks = d.fired, d.unknown, d.bundle_fingerprint, d.rule_fingerprint, d.alerts
+    recorded = Recorded(d.decision_id, "s", "p", AT, d.rule_id, *action, *masks)
     return explain_row(compiled, snapshot, "p", RuleState(), recorded, 0, 0)
 
 
