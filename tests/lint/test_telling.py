@@ -29,7 +29,13 @@ def test_a_value_that_is_missing_whenever_the_alert_goes_out_is_named(when: str,
 
 @pytest.mark.parametrize(
     ("when", "value"),
-    [("vix > 30", "vix"), ("vix > 30", "iv"), ("not has(vix) or dte < 3", "vix"), ("not has(vix)", "has(vix)")],
+    [
+        ("vix > 30", "vix"),
+        ("vix > 30", "iv"),
+        ("not has(vix) or dte < 3", "vix"),
+        ("not has(vix)", "has(vix)"),
+        ("dte < 3", "'soon'"),
+    ],
 )
 def test_a_value_that_may_be_there_is_not(when: str, value: str) -> None:
     assert mute(when, f"look at {{{value}}}") is None
