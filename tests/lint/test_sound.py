@@ -145,9 +145,9 @@ def telling(draw: st.DrawFn) -> Rule:
     """A rule whose alert shows one number of those that its condition may ask for."""
     number = numbers(tuple(BY_NAME[name] for name in ("pnl_ratio", "iv", "vix")))
     made, shown = draw(rules(0)), draw(number)
-    if draw(st.booleans()):
-        absent = Unary(UnaryOp.NOT, Call(Function.HAS, (draw(number),), SPAN), SPAN)
-        made = replace(made, when=And((absent, made.when), SPAN))
+    if draw(st.integers(0, 3)):
+        absent = Unary(UnaryOp.NOT, Call(Function.HAS, (draw(st.sampled_from((shown, draw(number)))),), SPAN), SPAN)
+        made = replace(made, when=And((absent, made.when), SPAN) if draw(st.booleans()) else absent)
     return replace(made, alert=Alert(AlertSeverity.INFO, (Slot(shown, ""),)), span=Span("rule0.yaml", 1, 1))
 
 
