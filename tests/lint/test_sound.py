@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from tests.backends.generate import SERIES, SPAN, numbers, rules
 from tests.lint.rules import desk
-from v6.errors import Span
+from v6.errors import Diagnostic, Span
 from v6.lang.ast import And, Call, Compare, CompareOp, Expr, Function, Name, Number, Or, Track, Unary, UnaryOp
 from v6.lang.desk import Rule
 from v6.lang.message import Alert, Slot
 from v6.lint import lint
+from v6.lint.pace import repeats
 from v6.lint.rewrite import rewrite
+from v6.lint.scene import Scene
 from v6.model.catalogue import BY_NAME, Scope, Value
 from v6.model.decision import Action, ActionKind, AlertSeverity, Decision
 from v6.model.snapshot import Row, Snapshot
@@ -161,6 +163,31 @@ def telling(draw: st.DrawFn) -> Rule:
 def test_a_value_said_to_be_missing_whenever_a_rule_tells_is(made: Rule, seed: int) -> None:
     if "mute-value" in {d.code for d in lint(desk(made))}:
         assert told((made,), seed, 60) <= {"unknown"}
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(rules(1), rules(0), st.sampled_from((ActionKind.ALERT, ActionKind.REDUCE)), st.booleans(), st.integers(0, 1000))
+def test_a_cooldown_said_never_to_count_changes_nothing(
+    made: Rule, other: Rule, kind: ActionKind, alone: bool, seed: int
+) -> None:
+    alert = Alert(AlertSeverity.INFO, ("",))
+    paused = replace(made, then=Action(kind), alert=alert, keep_s=3600, cooldown_s=900, scope=Scope.POSITION)
+    above = () if alone else (replace(other, scope=Scope.POSITION),)
+    if not any(d.code == "idle-cooldown" for d in _judged((*above, paused))):
+        assert not alone
+        assert above[0].decides
+        return
+    runs = [
+        [[(d.rule_id, d.fired, d.alerts) for d in decisions] for _, decisions, _ in _run((*above, rule), seed, 60)]
+        for rule in (paused, replace(paused, cooldown_s=0))
+    ]
+    assert runs[0] == runs[1]
+
+
+def _judged(made: tuple[Rule, ...]) -> list[Diagnostic]:
+    """Return what the lint says of repeated actions only, which takes no solver."""
+    scene = Scene.of(desk(*made))
+    return [diagnostic for judged in scene.judged for diagnostic in repeats(scene, judged)]
 
 
 def test_the_rules_of_these_tests_are_often_shadowed() -> None:
