@@ -106,7 +106,9 @@ CASES: list[tuple[dict[str, str], list[str]]] = [
     ),
     (
         {"when:": "track: {peak: mean(pnl_ratio)}\nwhen:"},
-        ["rules/a.yaml:8:15: not-yet-supported: `mean` is not supported yet"],
+        [
+            "rules/a.yaml:8:15: bad-track: `mean` needs to know how far to look back (write mean(pnl_ratio, 1h))",
+        ],
     ),
     (
         {"when:": "track: {peak: maxi(pnl_ratio)}\nwhen:"},
@@ -114,7 +116,7 @@ CASES: list[tuple[dict[str, str], list[str]]] = [
     ),
     (
         {"when:": "track: {peak: pnl_ratio + 1}\nwhen:"},
-        ["rules/a.yaml:8:15: bad-track: `pnl_ratio + 1` is not an aggregate (write max(...), min(...) or first(...))"],
+        ["rules/a.yaml:8:15: bad-track: `pnl_ratio + 1` is not an aggregate (write max(pnl_ratio) or mean(iv, 1h))"],
     ),
     (
         {"when:": "track: {peak: max(pnl_rato)}\nwhen:"},
@@ -130,19 +132,41 @@ CASES: list[tuple[dict[str, str], list[str]]] = [
     ),
     (
         {"action: close": "action: halt_opens"},
-        ["rules/a.yaml:9:1: scope: a rule of scope position cannot halt_opens (it can close, roll)"],
+        ["rules/a.yaml:9:1: scope: a rule of scope position cannot halt_opens (it can close, reduce, roll, alert)"],
     ),
     (
         {"action: close": "action: reduce"},
-        ["rules/a.yaml:9:16: not-yet-supported: `reduce` is not supported yet"],
+        ["rules/a.yaml:9:7: missing-key: `fraction` is missing in `then`"],
     ),
     (
         {"action: close": "action: alert"},
-        ["rules/a.yaml:9:16: not-yet-supported: `alert` is not supported yet"],
+        [
+            "rules/a.yaml:9:1: missing-key: a rule that does alert says nothing "
+            "(write alert: {severity: ..., text: ...})"
+        ],
     ),
     (
         {"when:": "cooldown: 5m\nwhen:"},
-        ["rules/a.yaml:8:1: not-yet-supported: `cooldown` is not supported yet"],
+        [
+            "rules/a.yaml:8:1: pause: a rule that does close must not pause while its condition holds "
+            "(remove the cooldown)"
+        ],
+    ),
+    (
+        {"action: close": "action: hedge"},
+        ["rules/a.yaml:9:16: not-yet-supported: `hedge` is not supported yet"],
+    ),
+    (
+        {"action: close": "action: reduce, fraction: 0"},
+        ["rules/a.yaml:9:34: out-of-range: `fraction` must be more than 0, not 0"],
+    ),
+    (
+        {"when:": "alert: {severity: info, text: '{pnl_rato:.0%}'}\nwhen:"},
+        ["rules/a.yaml:8:33: unknown-name: no field, param or track `pnl_rato` (did you mean `pnl_ratio`?)"],
+    ),
+    (
+        {"when:": "track: {peak: max(pnl_ratio)}\nalert: {severity: info, text: 'at {target}'}\nwhen:"},
+        ["rules/a.yaml:8:9: unused: `peak` is never read"],
     ),
     (
         {"when:": "protective: true\nwhen:"},
@@ -219,6 +243,39 @@ CASES: list[tuple[dict[str, str], list[str]]] = [
 @pytest.mark.parametrize(("swaps", "mistakes"), CASES, ids=[mistakes[0][13:60] for _, mistakes in CASES])
 def test_a_mistake_in_a_rule(swaps: dict[str, str], mistakes: list[str]) -> None:
     assert found(desk(swapped(RULE, swaps))) == mistakes
+
+
+SOUND: list[dict[str, str]] = [
+    {"action: close": "action: reduce, fraction: 0.5", "when:": "cooldown: 1d\nkeep_firing_for: 10m\nwhen:"},
+    {"action: close": "action: alert", "when:": "cooldown: 1h\nalert: {severity: info, text: look}\nwhen:"},
+    {"action: close": "action: roll", "when:": "cooldown: 1h\nwhen:"},
+    {"when:": "apply_to_open: true\nkeep_firing_for: 1d\nwhen:"},
+    {"when:": "track: {peak: max(pnl_ratio)}\nalert: {severity: critical, text: '{peak:.0%} of {{all}}'}\nwhen:"},
+    {
+        "when: pnl_ratio >= target": "track: {jump: 'change(pnl_ratio, 1d)'}\nwhen: jump >= target and pnl_ratio > 0",
+        "pnl_ratio: 0.6": "pnl_ratio: 1, jump: 0.6",
+        "pnl_ratio: 0.4": "pnl_ratio: 1, jump: 0.4",
+    },
+]
+
+
+@pytest.mark.parametrize("swaps", SOUND, ids=[swaps[next(reversed(swaps))][:40] for swaps in SOUND])
+def test_what_is_sound(swaps: dict[str, str]) -> None:
+    assert found(desk(swapped(RULE, swaps))) == []
+
+
+def test_a_protective_rule_that_looks_back_must_say_what_it_does_on_a_young_position() -> None:
+    swaps = {
+        "when: pnl_ratio >= target": "track: {fell: 'last_before(dte, 1h)'}\nprotective: true\nwhen: fell - dte >= 2",
+        "params:\n  target: {value: 0.5, unit: ratio, min: 0.1, max: 2}\n": "",
+        "{pnl_ratio: 0.6}": "{fell: 5, dte: 1}",
+        "{pnl_ratio: 0.4}": "{fell: 5, dte: 4}",
+    }
+    (silent,) = found(desk(swapped(RULE, swaps)))
+    assert "silent-protection: a protective rule must not wait silently, but `fell` can go missing" in silent
+    # A mean has the current row at least.
+    mean = {old: new.replace("last_before(dte, 1h)", "mean(dte, 1h)") for old, new in swaps.items()}
+    assert found(desk(swapped(RULE, mean))) == []
 
 
 def test_a_warning_leaves_the_desk_usable() -> None:

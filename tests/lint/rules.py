@@ -10,12 +10,14 @@ from functools import cache
 from tests.lang.desks import desk as texts
 from v6.errors import Span
 from v6.lang.ast import Expr, Fold, Param, Symbol, Track
+from v6.lang.builder import seconds
 from v6.lang.desk import Desk, OnMissing, Rule
+from v6.lang.message import Alert, parse_message
 from v6.lang.parse import parse_expression
 from v6.lint import lint
 from v6.lint.inputs import Inputs
 from v6.model.catalogue import BY_NAME, Scope, Unit
-from v6.model.decision import Action, ActionKind, Urgency
+from v6.model.decision import Action, ActionKind, AlertSeverity, Urgency
 from v6.rules import load_texts
 
 
@@ -38,6 +40,9 @@ def rule(
     track: Mapping[str, str] | None = None,
     fallback: str | None = None,
     for_s: int = 0,
+    keep_s: int = 0,
+    cooldown_s: int = 0,
+    tells: str | None = None,
     missing_for_s: int | None = None,
     escalate: bool = False,
 ) -> Rule:
@@ -48,10 +53,13 @@ def rule(
     symbols: dict[str, Symbol] = {**BY_NAME, **{p.name: p for p in made}}
     tracks = []
     for name, text in (track or {}).items():
-        fold = re.fullmatch(r"(\w+)\((.*)\)", text)
+        fold = re.fullmatch(r"(\w+)\((.*?)(?:, (\w+))?\)", text)
         assert fold is not None
-        tracks.append(Track(name, Fold(fold[1]), expression(fold[2], symbols, file), place))
+        window = None if fold[3] is None else seconds(fold[3])
+        tracks.append(Track(name, Fold(fold[1]), expression(fold[2], symbols, file), place, window))
     symbols |= {t.name: t for t in tracks}
+    if tells is None and action is ActionKind.ALERT:
+        tells = "look"
     return Rule(
         id=id,
         priority=priority,
@@ -62,14 +70,24 @@ def rule(
         tracks=tuple(tracks),
         when=expression(when, symbols, file),
         for_s=for_s,
+        keep_s=keep_s,
+        cooldown_s=cooldown_s,
         on_missing=OnMissing.ESCALATE if escalate or missing_for_s or fallback else OnMissing.SKIP,
         missing_for_s=missing_for_s,
         fallback=None if fallback is None else expression(fallback, symbols, file),
-        then=Action(action, urgency),
+        then=Action(action, urgency, 0.5 if action is ActionKind.REDUCE else None),
+        alert=None if tells is None else _alert(tells, symbols, file),
+        apply_to_open=False,
         examples=(),
         span=place,
         fingerprint=id,
     )
+
+
+def _alert(text: str, symbols: Mapping[str, Symbol], file: str) -> Alert:
+    message = parse_message(text, symbols, lambda offset: Span(file, 2, offset + 1))
+    assert not isinstance(message, list), message
+    return Alert(AlertSeverity.WARNING, message)
 
 
 @cache

@@ -58,7 +58,7 @@ def test_neither_the_daemon_nor_the_demo_loads_the_solver() -> None:
 def test_a_reload_refuses_the_lints_errors_only_when_asked() -> None:
     accepted, refused = Reloader(EARLIER).start(None)
     assert refused is None
-    assert len(accepted.ruleset.rules) == 14
+    assert len(accepted.ruleset.rules) == 15
     with pytest.raises(ConfigError, match="`dte_roll` fires first"):
         Reloader(EARLIER, lint=True).start(None)
 

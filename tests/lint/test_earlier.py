@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.lint.rules import rule
 from v6.errors import Diagnostic, Severity
 from v6.lang.desk import Desk
 from v6.lint import Inputs, lint
-from v6.model.decision import Action, ActionKind
-from v6.rules import check_desk, load_desk
+from v6.model.snapshot import Row, Snapshot
+from v6.rules import RuleSet, RuleState, check_desk, load_desk
 
 ROOT = Path(__file__).parents[1] / "bundles" / "earlier"
 CONSTANT = Inputs(
@@ -35,25 +34,12 @@ def earlier() -> Desk:
 
 
 @pytest.fixture(scope="module")
-def with_partial(earlier: Desk) -> Desk:
-    """Their take profit whole: it reduces by half from 50 % on, which no file can say yet."""
-    partial = replace(
-        rule("partial_take_profit", 20, "pnl_ratio >= 0.5 and pnl_ratio < 0.8"),
-        priority=20,
-        then=Action(ActionKind.REDUCE, fraction=0.5),
-    )
-    rules = [replace(r, priority=19) if r.id == "take_profit" else r for r in earlier.rules]
-    return replace(earlier, rules=tuple(sorted([*rules, partial], key=lambda r: r.priority)))
-
-
-@pytest.fixture(scope="module")
 def findings(earlier: Desk) -> list[Diagnostic]:
     return lint(earlier)
 
 
 def about(findings: list[Diagnostic], rule_id: str, code: str) -> list[Diagnostic]:
-    files = (f"rules/{rule_id}.yaml", f"{rule_id}.yaml")
-    return [d for d in findings if d.span.file in files and d.code == code]
+    return [d for d in findings if d.span.file == f"rules/{rule_id}.yaml" and d.code == code]
 
 
 def only(findings: list[Diagnostic], rule_id: str, code: str) -> Diagnostic:
@@ -88,29 +74,22 @@ def test_the_fixed_take_profit_hides_the_high_targets_of_the_dynamic_one(finding
     assert all("`take_profit` fires first" in d.message for d in hidden)
 
 
-def test_with_the_partial_take_profit_only_the_crash_arm_of_the_dynamic_one_is_left(with_partial: Desk) -> None:
-    hidden = about(lint(with_partial), "dynamic_take_profit", "shadowed-part")
-    assert [d.message.split(" never")[0] for d in hidden] == [
-        "the branch `0.5`",
-        "the branch `0.9`",
-        "the branch `0.85`",
-        "the branch `0.8`",
-    ]
-    assert "`take_profit` or `partial_take_profit` fires first" in hidden[0].message
+def test_the_partial_take_profit_comes_again_whenever_the_profit_wavers(findings: list[Diagnostic]) -> None:
+    diagnostic = only(findings, "partial_take_profit", "wavers")
+    assert diagnostic.severity is Severity.WARNING
+    assert "`partial_take_profit` reduces again each time its condition comes back" in diagnostic.message
 
 
-def test_the_partial_take_profit_reduces_again_in_every_cycle(with_partial: Desk) -> None:
-    diagnostic = only(lint(with_partial), "partial_take_profit", "every-cycle")
-    assert diagnostic.severity is Severity.ERROR
-    assert "`partial_take_profit` would reduce again in every cycle" in diagnostic.message
-
-
-def test_the_partial_take_profit_blocks_everything_below_it_in_its_band(with_partial: Desk) -> None:
-    diagnostic = only(lint(with_partial), "partial_take_profit", "hides-close")
-    assert diagnostic.severity is Severity.ERROR
-    for blocked in ("delta_risk", "iv_crush", "iv_percentile", "dte_roll", "gamma_risk", "time_exit"):
-        assert f"`{blocked}`" in diagnostic.message
-    assert "pnl_ratio=0." in diagnostic.message
+def test_the_partial_take_profit_acts_once_and_leaves_its_band_to_the_rules_below(earlier: Desk) -> None:
+    rules, state = RuleSet.compile(earlier), RuleState()
+    decided: list[str | None] = []
+    # Two cycles in the band, then the roll's days in the same band.
+    for cycle, dte in enumerate((40.0, 40.0, 20.0, 20.0)):
+        row = Row.of("p", {"structure": "iron_condor", "legs": 4.0, "pnl_ratio": 0.6, "dte": dte})
+        at = datetime(2014, 1, 2, 15, 0, tzinfo=UTC) + timedelta(seconds=30 * cycle)
+        (decision,), state = rules.evaluate(Snapshot(f"s{cycle}", cycle, at, (row,)), state)
+        decided.append(decision.rule_id)
+    assert decided == ["partial_take_profit", None, "dte_roll", "dte_roll"]
 
 
 def test_the_delta_of_the_portfolio_closes_single_positions(findings: list[Diagnostic]) -> None:
@@ -143,6 +122,7 @@ def test_nothing_else_is_found(findings: list[Diagnostic]) -> None:
         ("delta_risk", "portfolio-field"),
         ("dynamic_take_profit", "shadowed-part"),
         ("gamma_risk", "shadowed"),
+        ("partial_take_profit", "wavers"),
         ("premium_trailing_stop", "inverted-trail"),
         ("time_exit", "shadowed"),
     ]

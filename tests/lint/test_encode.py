@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 import pytest
@@ -10,15 +12,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.backends.generate import NUMBERS, conditions, nasty_rows, numbers
-from tests.lint.rules import expression, rule
+from tests.lint.rules import desk, expression, rule
 from v6.backends.reference import evaluate
-from v6.lang.ast import Binary, Expr, Fold, Track, fields_of, tracks_of, walk
+from v6.lang.ast import Binary, Call, Expr, Fold, Function, Name, Track, fields_of, tracks_of, walk
 from v6.lint.encode import NOW, World, word_index
 from v6.lint.logic import Logic, Quantity, Truth, every, negate
 from v6.lint.solve import Prover
-from v6.lint.witness import Witness
+from v6.lint.witness import Witness, witness
 from v6.model.catalogue import BY_NAME, FIELDS, Field, Kind, Value
+from v6.model.snapshot import Row, Snapshot
+from v6.rules import RuleSet, RuleState, names_on
 
+START = datetime(2014, 1, 2, 14, 30, tzinfo=UTC)
 SYMBOLS = tuple(BY_NAME[name] for name in NUMBERS)
 
 
@@ -66,13 +71,28 @@ def test_the_oracles_verdict_is_never_refuted(expr: Expr, row: dict[str, Value])
             assert Prover(world).impossible(here, outcome(truth, other))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(numbers(SYMBOLS), st.sampled_from(Fold), st.lists(st.sampled_from(ROWS), min_size=1, max_size=4))
-def test_a_folds_value_is_never_refuted(expr: Expr, fold: Fold, rows: list[dict[str, Value]]) -> None:
+def folded(track: Track, rows: list[dict[str, Value]]) -> Value:
+    """Return the track's value on the last of rows five minutes apart, as the rules remember it."""
+    made = replace(rule("r", 1, "has(t)", track={"t": "max(vix)"}), tracks=(track,), when=Name(track, track.span))
+    rules, state = RuleSet.compile(desk(replace(made, when=Call(Function.HAS, (made.when,), track.span)))), RuleState()
+    for cycle, cells in enumerate(rows):
+        row, at = Row.of("p", cells), START + timedelta(minutes=5 * cycle)
+        value = names_on(made, row, state, at)["t"]
+        _, state = rules.evaluate(Snapshot(f"s{cycle}", cycle, at, (row,)), state)
+    return value
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    numbers(SYMBOLS),
+    st.sampled_from(Fold),
+    st.lists(st.sampled_from(ROWS), min_size=1, max_size=5),
+    st.sampled_from((60, 600, 900)),
+)
+def test_a_folds_value_is_never_refuted(expr: Expr, fold: Fold, rows: list[dict[str, Value]], window_s: int) -> None:
     world = World()
-    track = Track("t", fold, expr, expr.span)
-    seen = [value for row in rows if isinstance(value := evaluate(expr, row), float)]
-    value = None if not seen else max(seen) if fold is Fold.MAX else min(seen) if fold is Fold.MIN else seen[0]
+    track = Track("t", fold, expr, expr.span, window_s if fold.windowed else None)
+    value = folded(track, rows)
     cell = world.fold(track)
     here = pinned(rows[-1], fields_of(expr), world)
     assert not Prover(world).impossible(here, holds(cell, value, world))
@@ -119,6 +139,72 @@ def test_a_witness_folds_over_all_of_its_rows() -> None:
     assert Witness({(NOW, pnl): 0.2, (earlier, pnl): 0.5}).names(trail.when)[track.name] == 0.5
     assert Witness({(NOW, pnl): 0.7, (earlier, pnl): 0.5}).names(trail.when)[track.name] == 0.7
     assert Witness({(NOW, pnl): None, (earlier, pnl): None}).names(trail.when)[track.name] is None
+
+
+def test_a_look_back_at_a_young_key_finds_nothing() -> None:
+    world = World()
+    calm = rule("r", 1, "has(before) and dte > 5", track={"before": "last_before(dte, 1h)"})
+    assert not Prover(world).impossible(world.truth(calm.when).false, world.truth(expression("dte > 5")).true)
+    model = Prover(world).model(world.truth(calm.when).false, world.truth(expression("dte > 5")).true)
+    young = witness(world, model, lambda found: found.truth(calm.when) is False, calm.when)
+    assert young is not None
+    assert "before" in young.names(calm.when)
+    assert young.names(calm.when)["before"] is None
+
+
+def test_a_change_is_the_current_value_less_the_earlier_one() -> None:
+    world = World()
+    jump = rule("r", 1, "jump > 0", track={"jump": "change(vix, 1h)", "before": "last_before(vix, 1h)"})
+    both = expression("jump > 0 and before > vix", {**BY_NAME, **{t.name: t for t in jump.tracks}})
+    assert Prover(world).impossible(world.truth(both).true)
+    far = expression("jump > 1000", {**BY_NAME, **{t.name: t for t in jump.tracks}})
+    assert Prover(world).impossible(world.truth(far).true)
+
+
+@pytest.mark.parametrize(
+    ("text", "possible"),
+    [
+        ("level > 300.001", False),
+        ("level >= 20 and vix < 10", True),
+        # Means lie between the values, which need not lie there themselves.
+        ("0.1 < flag and flag < 0.9", True),
+        ("flag > 1.001", False),
+        ("has(vix) and not has(level)", False),
+    ],
+)
+def test_what_means_can_be(text: str, possible: bool) -> None:
+    world = World()
+    tracks = {"level": "mean(vix, 1h)", "flag": "mean(1 if dte > 5 else 0, 1h)"}
+    made = rule("r", 1, text, track=tracks)
+    assert Prover(world).impossible(world.truth(made.when).true) is not possible
+
+
+def test_a_witness_looks_back_in_time() -> None:
+    vix = BY_NAME["vix"]
+    tracks = {
+        "before": "last_before(vix, 1h)",
+        "jump": "change(vix, 1h)",
+        "usual": "mean(vix, 1h)",
+        "high": "max(vix)",
+    }
+    reads = rule("r", 1, "before > 0 and jump > 0 and usual > 0 and high > 0", track=tracks).when
+    cells: dict[tuple[str, Field], Value] = {
+        (NOW, vix): 30.0,
+        ("last_before(vix, 3600s)", vix): 20.0,
+        ("mean(vix, 3600s)", vix): 24.0,
+        ("max(vix)", vix): 50.0,
+    }
+    times = {"last_before(vix, 3600s)": -3_600_000_000, "mean(vix, 3600s)": -1_800_000_000}
+    found = Witness(cells, times)
+    assert {name: found.names(reads)[name] for name in tracks} == {
+        "before": 20.0,
+        "jump": 10.0,
+        "usual": 24.0,
+        "high": 50.0,
+    }
+    unseen = Witness({(NOW, vix): 30.0, ("mean(vix, 3600s)", vix): None})
+    assert unseen.names(reads)["usual"] == 30.0
+    assert unseen.names(reads)["before"] is None
 
 
 def test_every_field_has_a_place_in_an_unremarkable_day() -> None:

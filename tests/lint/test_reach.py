@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from itertools import pairwise
 
 import pytest
 
@@ -10,8 +11,9 @@ from tests.lint.rules import desk, expression, found, rule
 from v6.errors import Severity
 from v6.lang.desk import Rule
 from v6.lint import lint
+from v6.lint.verdict import weaker
 from v6.model.catalogue import Scope
-from v6.model.decision import ActionKind, Urgency
+from v6.model.decision import Action, ActionKind, Urgency
 
 ROLL = ActionKind.ROLL
 
@@ -128,6 +130,81 @@ def test_an_alert_shadows_nothing() -> None:
     assert "b: shadowed" not in found(rule("a", 1, "dte <= 25", ActionKind.ALERT), rule("b", 2, "dte <= 1"))
 
 
+def test_an_alert_is_neither_shadowed_nor_hidden() -> None:
+    close, tells = rule("a", 1, "dte <= 25"), rule("b", 2, "dte <= 1 or vix > 30 and dte <= 1", ActionKind.ALERT)
+    assert set(found(close, tells)) == {"b: dead-part"}
+    assert found(rule("a", 1, "dte <= 25", ROLL), rule("b", 2, "dte <= 1", ActionKind.ALERT)) == {}
+
+
+def test_what_acts_once_shadows_and_hides_nothing() -> None:
+    half = rule("a", 1, "dte <= 25", ActionKind.REDUCE)
+    assert found(half, rule("b", 2, "dte <= 1"), rule("c", 3, "vix > 30 or dte <= 3", urgency=Urgency.HIGH)) == {}
+
+
+def test_what_pauses_shadows_nothing_but_still_hides() -> None:
+    roll, urgent = rule("a", 1, "dte <= 25", ROLL, cooldown_s=3600), rule("b", 2, "dte <= 1", urgency=Urgency.HIGH)
+    assert set(found(roll, urgent)) == {"a: hides-close"}
+
+
+def test_what_acts_once_is_shadowed_like_anything_else() -> None:
+    assert "b: shadowed" in found(rule("a", 1, "dte <= 25"), rule("b", 2, "dte <= 1", ActionKind.REDUCE))
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "shadows"), [(0, 0, True), (300, 0, True), (0, 300, False), (300, 300, True), (299, 300, False)]
+)
+def test_a_rule_that_fires_on_decides_when_those_above_have_stopped(above: int, below: int, shadows: bool) -> None:
+    rules = rule("a", 1, "dte <= 25", keep_s=above), rule("b", 2, "dte <= 1", keep_s=below)
+    assert ("b: shadowed" in found(*rules)) is shadows
+    timed = rule("a", 1, "vix > 20", keep_s=above, for_s=60), rule("b", 2, "vix > 30", keep_s=below, for_s=60)
+    assert ("b: shadowed" in found(*timed)) is shadows
+
+
+def test_a_part_of_a_rule_that_fires_on_is_not_forestalled() -> None:
+    above = rule("a", 1, "vix > 30")
+    assert "b: shadowed-part" in found(above, rule("b", 2, "dte < 5 or vix > 35"))
+    assert found(above, rule("b", 2, "dte < 5 or vix > 35", keep_s=300)) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "missing_for_s", "keep_s", "stops"),
+    [
+        (ActionKind.CLOSE, 300, 0, True),
+        (ActionKind.CLOSE, None, 0, True),
+        (ActionKind.ALERT, None, 0, True),
+        # Once these have fired on their missing input, or fire on, a roll below may run while they are unknown.
+        (ActionKind.ALERT, 300, 0, False),
+        (ActionKind.REDUCE, 300, 0, False),
+        (ActionKind.ALERT, None, 600, False),
+    ],
+)
+def test_an_unknown_rule_above_a_roll_stops_it_unless_it_has_fired_and_stands_aside(
+    kind: ActionKind, missing_for_s: int | None, keep_s: int, stops: bool
+) -> None:
+    guard = rule("guard", 1, "vix > 50", kind, protective=True, missing_for_s=missing_for_s, keep_s=keep_s)
+    close, roll = rule("a", 2, "has(vix) and dte < 9"), rule("r", 3, "dte < 9", ROLL)
+    assert ("r: shadowed" in found(guard, close, roll)) is stops
+
+
+def test_what_gives_up_a_smaller_part_or_goes_slower_protects_less() -> None:
+    def act(kind: ActionKind, fraction: float | None = None, urgency: Urgency = Urgency.NORMAL) -> Action:
+        return Action(kind, urgency, fraction)
+
+    close, half, third = act(ActionKind.CLOSE), act(ActionKind.REDUCE, 0.5), act(ActionKind.REDUCE, 0.33)
+    order = [
+        act(ROLL),
+        third,
+        half,
+        act(ActionKind.REDUCE, 0.5, Urgency.HIGH),
+        act(ActionKind.CLOSE, None, Urgency.LOW),
+    ]
+    order += [close, act(ActionKind.CLOSE, None, Urgency.IMMEDIATE)]
+    for lesser, greater in pairwise(order):
+        assert weaker(lesser, greater)
+        assert not weaker(greater, lesser)
+    assert not weaker(act(ROLL, None, Urgency.LOW), act(ROLL))
+
+
 def test_a_roll_above_an_urgent_close_comes_with_a_row_on_which_both_fire() -> None:
     above, below = rule("a", 1, "dte <= 25", ROLL), rule("b", 2, "vix > 35", urgency=Urgency.HIGH)
     [(key, message)] = found(above, below).items()
@@ -163,6 +240,7 @@ def test_an_entry_that_can_never_be_true_never_opens() -> None:
 def test_the_lint_knows_every_field_of_a_rule() -> None:
     # What makes a rule fire longer or less often changes what may be claimed: think of v6/lint/verdict.py first.
     assert {f.name for f in fields(Rule)} == {
-        *("id", "priority", "scope", "title", "protective", "params", "tracks", "when", "for_s", "on_missing"),
-        *("missing_for_s", "fallback", "then", "examples", "span", "fingerprint"),
+        *("id", "priority", "scope", "title", "protective", "params", "tracks", "when", "for_s", "keep_s"),
+        *("cooldown_s", "on_missing", "missing_for_s", "fallback", "then", "alert", "apply_to_open", "examples"),
+        *("span", "fingerprint"),
     }

@@ -7,8 +7,6 @@ import pytest
 from tests.lint.rules import desk, found, rule
 from v6.errors import Severity
 from v6.lint import Inputs, lint, observed
-from v6.model.catalogue import Scope
-from v6.model.decision import ActionKind
 from v6.model.snapshot import Row
 
 
@@ -48,44 +46,12 @@ def test_a_param_is_held_against_the_usual_too() -> None:
         "dte < 0.5 + 1",
         "-drawdown <= -0.1",
         "abs(pnl_ratio) > 6",
+        "rise > 2 and dte < 9",
     ],
 )
 def test_usual_numbers_smell_of_nothing(when: str) -> None:
-    assert "a: unit-smell" not in found(rule("a", 1, when))
-
-
-def test_a_timer_below_a_cycle_only_asks_twice() -> None:
-    assert "shorter than a cycle" in found(rule("a", 1, "vix > 30", for_s=10))["a: short-timer"]
-    assert found(rule("a", 1, "vix > 30", for_s=30)) == {}
-
-
-def test_a_timer_beyond_a_session_never_passes() -> None:
-    [diagnostic] = lint(desk(rule("a", 1, "dte < 9", for_s=86_400, protective=True)))
-    assert (diagnostic.code, diagnostic.severity) == ("endless-timer", Severity.ERROR)
-    assert "`for` of 24 h never passes" in diagnostic.message
-    assert "`missing_for`" in found(rule("a", 1, "vix > 30", missing_for_s=30_000))["a: endless-timer"]
-
-
-@pytest.mark.parametrize(
-    ("action", "severity"), [(ActionKind.REDUCE, Severity.ERROR), (ActionKind.ALERT, Severity.WARNING)]
-)
-def test_what_does_not_end_its_cause_repeats_in_every_cycle(action: ActionKind, severity: Severity) -> None:
-    [diagnostic] = lint(desk(rule("a", 1, "pnl_ratio > 0.5", action)))
-    assert (diagnostic.code, diagnostic.severity) == ("every-cycle", severity)
-
-
-@pytest.mark.parametrize("action", [ActionKind.CLOSE, ActionKind.ROLL])
-def test_what_ends_its_cause_may_fire_in_every_cycle(action: ActionKind) -> None:
-    assert found(rule("a", 1, "pnl_ratio > 0.5", action)) == {}
-
-
-def test_a_halt_is_a_level_and_may_stay() -> None:
-    halt = rule("a", 1, "drawdown > 0.1", ActionKind.HALT_OPENS, scope=Scope.PORTFOLIO)
-    assert found(halt) == {}
-
-
-def test_a_reduce_by_size_ends_by_itself() -> None:
-    assert found(rule("a", 1, "quantity > 5", ActionKind.REDUCE)) == {}
+    track = {"rise": "change(vix, 1d)"} if "rise" in when else None
+    assert "a: unit-smell" not in found(rule("a", 1, when, track=track))
 
 
 def test_a_figure_of_the_account_closes_all_positions_at_once() -> None:

@@ -38,14 +38,23 @@ ROLL = swapped(RULE, {"id: take_profit": "id: roll", "priority: 50": "priority: 
 
 def explained(given: dict[str, Value], *rules: str) -> Explanation:
     """Return the explanation of one row whose decision was recorded as it is made now."""
-    compiled = RuleSet.compile(load_texts(desk(*rules)))
-    snapshot = Snapshot("s", 1, AT, (Row.of("p", given),))
-    (d,), _ = compiled.evaluate(snapshot, RuleState())
+    return explained_last([given], *rules)
+
+
+def explained_last(series: list[dict[str, Value]], *rules: str) -> Explanation:
+    """Return the explanation of the last of several rows five minutes apart."""
+    compiled, before = RuleSet.compile(load_texts(desk(*rules))), RuleState()
+    *earlier, snapshot = [
+        Snapshot("s", i, AT + timedelta(minutes=5 * (i + 1 - len(series))), (Row.of("p", given),))
+        for i, given in enumerate(series)
+    ]
+    for seen in earlier:
+        _, before = compiled.evaluate(seen, before)
+    (d,), _ = compiled.evaluate(snapshot, before)
     action = (None, None) if d.action is None else (d.action.kind.value, d.action.urgency.value)
-    recorded = Recorded(
-        d.decision_id, "s", "p", AT, d.rule_id, *action, d.fired, d.unknown, d.bundle_fingerprint, d.rule_fingerprint
-    )
-    return explain_row(compiled, snapshot, "p", RuleState(), recorded, 0, 0)
+    masks = d.fired, d.unknown, d.bundle_fingerprint, d.rule_fingerprint, d.alerts
+    recorded = Recorded(d.decision_id, "s", "p", AT, d.rule_id, *action, *masks)
+    return explain_row(compiled, snapshot, "p", before, recorded, 0, 0)
 
 
 def test_a_comparison_says_how_far_it_is_from_its_threshold_and_in_which_unit() -> None:
@@ -88,6 +97,56 @@ def test_a_rule_that_comes_too_late_says_which_came_first() -> None:
 def test_a_condition_that_has_not_held_long_enough_says_how_long() -> None:
     (trace,) = explained({"pnl_ratio": 0.6}, swapped(RULE, {"when:": "for: 10m\nwhen:"})).rules
     assert (trace.signal, trace.why) == ("pending", "holds for 0s of the 10m asked for")
+
+
+HALF = swapped(RULE, {"action: close": "action: reduce, fraction: 0.5"})
+UP: dict[str, Value] = {"pnl_ratio": 0.6}
+DOWN: dict[str, Value] = {"pnl_ratio": 0.4}
+
+
+def why(series: list[dict[str, Value]], *rules: str) -> str:
+    found = explained_last(series, *rules)
+    assert found.differences == ()
+    return found.rules[0].why
+
+
+def test_a_reduce_that_has_acted_says_what_it_waits_for() -> None:
+    assert why([UP], HALF) == "decides: it holds"
+    assert why([UP, UP, UP], HALF) == "fired, but it acted 10m ago, and waits until its condition is known to be false"
+    assert why([UP, {}, UP], HALF).startswith("fired, but it acted 10m ago")
+    assert why([UP, DOWN, UP], HALF) == "decides: it holds"
+
+
+def test_a_reduce_that_pauses_says_for_how_long() -> None:
+    paused = swapped(HALF, {"when:": "cooldown: 1h\nwhen:"})
+    assert why([UP, DOWN, UP], paused) == "fired, but it acted 10m ago, and pauses for 1h"
+
+
+def test_a_rule_that_fires_on_says_how_long_ago_its_condition_held() -> None:
+    kept = swapped(RULE, {"when:": "keep_firing_for: 11m\nwhen:"})
+    assert why([UP, DOWN, DOWN], kept) == "decides: it held 10m ago, and fires on for 11m"
+    assert why([UP, DOWN, DOWN, DOWN], kept) == "does not hold"
+
+
+def test_a_rule_that_only_tells_says_whether_it_does_so_now() -> None:
+    tells = {"when:": "alert: {severity: info, text: look}\nwhen:", "action: close": "action: alert"}
+    assert why([UP], swapped(RULE, tells)) == "fired, but it tells"
+    assert why([UP, UP], swapped(RULE, tells)) == "fired, but it only tells, and that is done"
+
+
+def test_a_track_that_looks_back_is_shown_with_its_value_on_the_row() -> None:
+    jump = swapped(
+        RULE,
+        {
+            "when: pnl_ratio >= target": "track: {jump: 'change(pnl_ratio, 10m)'}\nwhen: jump >= target",
+            "pnl_ratio: 0.6": "jump: 0.6",
+            "pnl_ratio: 0.4": "jump: 0.4",
+        },
+    )
+    (young,) = explained_last([DOWN, UP], jump).rules
+    assert (young.tracks["jump"], young.missing, young.verdict) == (None, ("jump",), None)
+    (trace,) = explained_last([{"pnl_ratio": 0.25}, DOWN, {"pnl_ratio": 0.75}], jump).rules
+    assert (trace.tracks["jump"], trace.verdict, trace.conditions[0][1].distance) == (0.5, True, 0.0)
 
 
 def test_every_recorded_decision_with_an_outcome_is_made_again_bit_for_bit(recorded: Run) -> None:

@@ -113,6 +113,50 @@ def test_a_wild_file_becomes_tame_and_keeps_every_comment() -> None:
     assert formatted("rules/a.yaml", WILD) == TAME
 
 
+NEW = """\
+id: half
+version: 1
+priority: 50
+scope: position
+title: Half
+track:
+  usual: mean( iv,60m )   # the hour
+  jump: "change(max( vix , 20 ),1d )"
+  was: last_before(iv
+    , 1h)
+when: pnl_ratio >= 0.5 and jump<5 and usual>0.1 and was>0
+keep_firing_for: 10m
+cooldown: 1d
+alert: {text: "at {pnl_ratio:.0%}, {{usual}} {usual+0:.1f}", severity: info}
+then: {fraction: 0.5, urgency: low, action: reduce}
+apply_to_open: true
+examples:
+  - {given: {pnl_ratio: 0.6, jump: 0, usual: 0.2, was: 1}, fires: true}
+  - {given: {pnl_ratio: 0.4, jump: 0, usual: 0.2, was: 1}, fires: false}
+"""
+
+
+def test_looks_back_shares_and_alerts_are_laid_out() -> None:
+    written = formatted("rules/a.yaml", NEW)
+    assert formatted("rules/a.yaml", written) == written
+    for line in (
+        "  usual: mean(iv, 60m)    # the hour",
+        "  jump: change(max(vix, 20), 1d)",
+        "  was: last_before(iv, 1h)",
+        "then: {action: reduce, fraction: 0.5, urgency: low}",
+        'alert: {severity: info, text: "at {pnl_ratio:.0%}, {{usual}} {usual+0:.1f}"}',
+    ):
+        assert f"\n{line}\n" in written
+    keys = [line.split(":")[0] for line in written.splitlines() if line[0] not in " #-"]
+    assert keys[-7:] == ["when", "keep_firing_for", "cooldown", "then", "alert", "apply_to_open", "examples"]
+
+
+def test_a_look_back_within_brackets_is_quoted() -> None:
+    flow = NEW[: NEW.index("track:")] + "track: {usual: 'mean( iv,1h )'}\n" + NEW[NEW.index("when:") :]
+    flow = flow.replace(" and jump<5", "").replace(" and was>0", "").replace(" jump: 0,", "").replace(", was: 1", "")
+    assert '\ntrack: {usual: "mean(iv, 1h)"}\n' in formatted("rules/a.yaml", flow)
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_formatting_twice_is_formatting_once(name: str) -> None:
     once = formatted(name, SHIPPED[name])

@@ -200,3 +200,14 @@ def test_junit_names_files_tests_and_failures(tmp_path: Path) -> None:
     assert root.find("testsuite/testcase/failure").attrib["message"].startswith("rules/a.test.yaml:9:14")  # type: ignore[union-attr]
     broken = ElementTree.fromstring(junit(run(tmp_path, "nonsense: [")))
     assert broken.find("testsuite/testcase/error") is not None
+
+
+def test_alerts_are_expected_once_per_episode(tmp_path: Path) -> None:
+    tells = {"when:": "alert: {severity: info, text: look}\nwhen:", "action: close": "action: reduce, fraction: 0.5"}
+    rule, series = swapped(RULE, tells), "pnl_ratio: [0.4, 0.6, 0.6, 0.4, 0.6]"
+    expect = "{at: [5m, 20m], alerts: true, action: reduce}"
+    more = "\n      - ".join((expect, "{at: [0m, 10m, 15m], alerts: false, action: null}", "{at: 10m, fires: true}"))
+    assert messages(run(tmp_path, case(more, series), rule)) == []
+    wrong = run(tmp_path, case("{at: 10m, alerts: true}", series), rule)
+    (failure,) = messages(wrong)
+    assert "at 10m `alerts` is false, expected true" in failure

@@ -22,6 +22,9 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _FOLD: Final = re.compile(r"\s*([A-Za-z_]+)\s*\((.*)\)\s*", re.DOTALL)
 _WINDOW: Final = re.compile(r"(.*),\s*([1-9][0-9]{0,5}[smhd])\s*", re.DOTALL)
 
+_DURATION: Final = re.compile(r"\s*[0-9]+[a-z]*\s*")
+"""What somebody may have meant as a duration."""
+
 
 def seconds(text: str) -> int:
     """Return a schema-valid duration such as 5m in seconds."""
@@ -97,12 +100,14 @@ class Builder:
             self.fail(node.at(match.start(1)), "bad-track", f"no aggregate `{match[1]}`", hint)
             return None
         fold, end, window = Fold(match[1]), match.end(2), None
-        if fold.windowed:
-            parts = _WINDOW.fullmatch(match[2])
-            if parts is None:
-                message = f"`{fold}` needs to know how far to look back"
-                self.fail(node.at(match.start(1)), "bad-track", message, f"write {fold}({match[2].strip()}, 1h)")
-                return None
+        parts = _WINDOW.fullmatch(match[2])
+        if fold.windowed is (parts is None):
+            message = (
+                f"`{fold}` needs to know how far to look back" if parts is None else f"`{fold}` looks at all rows"
+            )
+            self.fail(node.at(match.start(1)), "bad-track", message, f"write {_rightly(fold, match[2])}")
+            return None
+        if parts is not None:
             end, window = match.start(2) + parts.end(1), seconds(parts[2])
             if window > LONGEST_WINDOW_S:
                 place = node.at(match.start(2) + parts.start(2))
@@ -128,3 +133,9 @@ class Builder:
             self.diagnostics += message
             return None
         return Alert(AlertSeverity(str(source.plain(node.get("severity") or node))), message)
+
+
+def _rightly(fold: Fold, inside: str) -> str:
+    """Return how the aggregate is written, given what stands in its brackets."""
+    expr = ",".join(part for part in inside.split(",") if not _DURATION.fullmatch(part)).strip() or "pnl_ratio"
+    return f"{fold}({expr}, 1h)" if fold.windowed else f"{fold}({expr})"

@@ -274,6 +274,9 @@ def _diagnostics(error: ValidationError, root: source.Node) -> Iterator[Diagnost
         case "minimum" | "maximum":
             word = "least" if error.validator == "minimum" else "most"
             yield Diagnostic(span, "out-of-range", f"{_quoted(name)} must be at {word} {rule:g}, not {value:g}")
+        case "exclusiveMinimum" | "exclusiveMaximum":
+            word = "more" if error.validator == "exclusiveMinimum" else "less"
+            yield Diagnostic(span, "out-of-range", f"{_quoted(name)} must be {word} than {rule:g}, not {value:g}")
         case "minItems" | "maxItems" if isinstance(value, list):
             word = "least" if error.validator == "minItems" else "most"
             message = f"{_quoted(name)} must have at {word} {rule} entries, not {len(value)}"

@@ -1,12 +1,13 @@
 """Expressions as formulas over every row the catalogue admits.
 
 The formulas allow at least what doubles and folds can do, so what the solver refutes cannot happen: sums and products
-may be off by their rounding, and each fold is met by an earlier row of its own besides the current one.
+may be off by their rounding, and each fold has met an earlier row of its own (a mean two) besides the current one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Final, assert_never
 
@@ -45,6 +46,9 @@ NOW: Final = "now"
 
 MARGIN: Final = 2.0**-8
 
+DRIFT: Final = 2.0**-30
+"""More than the relative rounding error of a mean over as many rows as a day can have."""
+
 _WORDS: Final = {word: i for i, word in enumerate(dict.fromkeys(w for f in FIELDS for w in f.choices))}
 _COMPARE: Final[dict[CompareOp, Callable[[Any, Any], Any]]] = {
     CompareOp.LT: lambda a, b: a < b,
@@ -60,17 +64,20 @@ class World:
     """The variables of a row and of the rows before it; `facts` hold in each of its models.
 
     `margins` may be wished for: where they hold, the sides of each inequality are well apart, so that an example
-    survives being written in doubles.
+    survives being written in doubles, and a mean is the value of its earlier row, as it is for a witness. `reached`
+    says for each earlier row at the far end of a window whether the key is that old.
     """
 
     def __init__(self) -> None:
         self.context = z3.Context()
-        self.facts: list[z3.BoolRef] = []
-        self.margins: list[z3.BoolRef] = []
+        self.facts: list[Logic] = []
+        self.margins: list[Logic] = []
         self.fields: dict[tuple[str, Field], Quantity] = {}
+        self.reached: dict[str, z3.BoolRef] = {}
         # The expression is kept beside its term so that its id stays its own.
         self._terms: dict[tuple[str, int], tuple[Expr, Term]] = {}
         self._results: dict[tuple[str, str], Quantity] = {}
+        self._folds: dict[str, Quantity] = {}
         self._fresh = 0
 
     def truth(self, expr: Expr, row: str = NOW) -> Truth:
@@ -175,10 +182,14 @@ class World:
                 assert_never(expr.symbol)
 
     def fold(self, track: Track) -> Quantity:
-        """Return the fold's value on the current row, which the earlier row of its own or the current one gave."""
-        now, before = self.quantity(track.expr), self.quantity(track.expr, track_meaning(track))
-        known = some(now.known, before.known)
-        both = every(now.known, before.known)
+        """Return the fold's value on the current row, given by that row and an earlier one of the fold's own."""
+        key = track_meaning(track)
+        if key not in self._folds:
+            now, before = self.quantity(track.expr), self.quantity(track.expr, earlier(track))
+            self._folds[key] = self._fold(track, now, before)
+        return self._folds[key]
+
+    def _fold(self, track: Track, now: Quantity, before: Quantity) -> Quantity:
         match track.fold:
             case Fold.MAX:
                 chosen = z3.If(now.value >= before.value, now.value, before.value)
@@ -186,9 +197,41 @@ class World:
                 chosen = z3.If(now.value <= before.value, now.value, before.value)
             case Fold.FIRST:
                 chosen = before.value
+            case Fold.LAST_BEFORE:
+                return self._at_least_as_old(track, before)
+            case Fold.CHANGE:
+                ends = now, self._at_least_as_old(track, before)
+                return self._result(BinaryOp.SUB, *ends, 2 * interval(track.expr).size)
+            case Fold.MEAN:
+                return self._mean(track, now, before)
             case _:
                 assert_never(track.fold)
+        both = every(now.known, before.known)
+        known = some(now.known, before.known)
         return Quantity(known, either(both, chosen, either(now.known, now.value, before.value)))
+
+    def _at_least_as_old(self, track: Track, before: Quantity) -> Quantity:
+        row = earlier(track)
+        reached = self.reached.setdefault(row, z3.Bool(f"{row}?", self.context))
+        return Quantity(every(before.known, reached), before.value)
+
+    def _mean(self, track: Track, now: Quantity, before: Quantity) -> Quantity:
+        """Return a value between those of three rows: the current one and the window's lowest and highest."""
+        rows = [now, before, self.quantity(track.expr, f"{earlier(track)}'")]
+        self._fresh += 1
+        mean = z3.Real(f"mean{self._fresh}", self.context)
+        known = some(now.known, before.known)
+        if not interval(track.expr).size < HUGE:
+            known = every(known, z3.Bool(f"finite{self._fresh}", self.context))
+        zero = real(0.0, self.context)
+        sizes = [either(row.known, z3.If(row.value >= zero, row.value, -row.value), zero) for row in rows]
+        slip = _extreme(sizes, CompareOp.GE) * real(DRIFT, self.context) + real(float(TINY), self.context)
+        above = some(*(every(row.known, mean >= row.value - slip) for row in rows))
+        below = some(*(every(row.known, mean <= row.value + slip) for row in rows))
+        # Where all are missing so is the mean, whatever its number.
+        self.facts += [some(negate(known), above), some(negate(known), below)]
+        self.margins.append(mean == either(before.known, before.value, now.value))
+        return Quantity(known, mean)
 
     def _binary(self, expr: Binary, row: str) -> Quantity:
         # One operation on the same operands has one result, whichever rule asks.
@@ -196,12 +239,17 @@ class World:
         if key in self._results:
             return self._results[key]
         left, right = self.quantity(expr.left, row), self.quantity(expr.right, row)
+        self._results[key] = self._result(expr.op, left, right, interval(expr).size)
+        return self._results[key]
+
+    def _result(self, op: BinaryOp, left: Quantity, right: Quantity, size: float) -> Quantity:
+        """Return an operation's rounded result; one that may exceed doubles, by its `size`, may be missing."""
         self._fresh += 1
         result = z3.Real(f"result{self._fresh}", self.context)
         known = every(left.known, right.known)
-        if not interval(expr).size < HUGE:
+        if not size < HUGE:
             known = every(known, z3.Bool(f"finite{self._fresh}", self.context))
-        match expr.op:
+        match op:
             case BinaryOp.ADD:
                 fact = rounded(result, left.value + right.value, Fraction(0))
             case BinaryOp.SUB:
@@ -213,10 +261,9 @@ class World:
                 known = every(known, divisible)
                 fact = z3.Implies(divisible, rounded(result, left.value / right.value, TINY))
             case _:
-                assert_never(expr.op)
+                assert_never(op)
         self.facts.append(fact)
-        self._results[key] = Quantity(known, result)
-        return self._results[key]
+        return Quantity(known, result)
 
     def link(self, op: CompareOp, left: Expr, right: Expr, row: str = NOW) -> Truth:
         """Return the formulas of one comparison of a chain."""
@@ -258,6 +305,11 @@ class World:
                 return Quantity(known, _extreme([_extreme([x, low], CompareOp.GE), high], CompareOp.LE))
             case _:
                 assert_never(expr.function)
+
+
+def earlier(track: Track) -> str:
+    """Return the name of the earlier row that a fold has met; what changed is what was last before, by the way."""
+    return track_meaning(replace(track, fold=Fold.LAST_BEFORE) if track.fold is Fold.CHANGE else track)
 
 
 def word_index(word: str) -> int:

@@ -9,10 +9,12 @@ from v6.errors import Diagnostic
 from v6.lang.desk import Desk, StrategyTemplate
 from v6.lint.inputs import Inputs, stuck
 from v6.lint.missing import blind, unprotected
+from v6.lint.pace import repeats, timers
 from v6.lint.parts import dead, forestalled, settled
 from v6.lint.reach import Shadow, contradiction, hides, never, shadowed
 from v6.lint.scene import Scene, finding
-from v6.lint.smells import account_fields, repeats, timers, unit_smells, vacuous_params
+from v6.lint.smells import account_fields, unit_smells, vacuous_params
+from v6.lint.telling import mute
 from v6.lint.trail import inverted
 from v6.lint.verdict import Judged
 
@@ -52,7 +54,8 @@ def _rule(scene: Scene, judged: Judged, inputs: Inputs) -> Iterator[Diagnostic]:
     yield from blind(scene, judged)
     yield from inverted(scene, judged)
     yield from timers(rule)
-    yield from repeats(rule)
+    yield from repeats(scene, judged)
+    yield from mute(scene, judged)
     yield from account_fields(rule)
     yield from vacuous_params(scene, rule)
     yield from stuck(scene, judged, inputs)

@@ -59,8 +59,8 @@ def _nullable(rule: Rule) -> tuple[Field, ...]:
 
 
 def _only_missing(scene: Scene, lost: Field) -> Logic:
-    """Return where the field is missing on the current row and nothing else ever was."""
-    parts: list[Logic] = []
+    """Return where the field is missing on the current row and nothing else ever was, however far folds look back."""
+    parts: list[Logic] = [*scene.world.reached.values()]
     for (row, field), cell in scene.world.fields.items():
         gone = field == lost and row == NOW
         parts.append(negate(cell.known) if gone else cell.known)

@@ -110,6 +110,9 @@ class _Arm:
 
 def forestalled(scene: Scene, judged: Judged) -> Iterator[Diagnostic]:
     """Yield `shadowed-part` for alternatives and branches on which a rule above has always decided."""
+    if not judged.rule.decides or judged.rule.keep_s:
+        # What fires on may decide on a row on which the part that made it fire is no longer true.
+        return
     above = scene.above(judged.rule)
     parts = {a.rule.id: negate(a.at_least) for a in above if a.at_least is not False}
     if not parts:

@@ -57,6 +57,8 @@ class Shadow:
 def shadowed(scene: Scene, judged: Judged) -> Shadow | None:
     """Return the `shadowed` finding of a rule that can fire, but never when no rule above it does."""
     rule, above = judged.rule, scene.above(judged.rule)
+    if not rule.decides:
+        return None
     if scene.prover.impossible(judged.on_true) and scene.prover.impossible(judged.on_unknown):
         return None
     cover = _cover(scene, judged, above)
@@ -99,6 +101,9 @@ def _all_fire(*rules: Rule) -> Goal:
 
 def _cover(scene: Scene, judged: Judged, above: tuple[Judged, ...], given: Logic = True) -> frozenset[str] | None:
     """Return ids of rules above of which always one decides before this one does, None when there may be a gap."""
+    if judged.rule.keep_s:
+        lasting = next((a for a in above if _fires_on_as_long(scene, judged, a)), None)
+        return None if lasting is None else frozenset({lasting.rule.id})
     parts = {a.rule.id: negate(a.at_least) for a in above if a.at_least is not False}
     on_true = scene.prover.clash(every(judged.on_true, given), parts)
     if on_true is None:
@@ -139,13 +144,26 @@ def _waits_no_longer(scene: Scene, judged: Judged, other: Judged) -> bool:
     return scene.prover.impossible(judged.verdict.unknown, negate(other.verdict.unknown))
 
 
+def _fires_on_as_long(scene: Scene, judged: Judged, other: Judged) -> bool:
+    """Tell whether the other fires by its condition whenever this rule does, and then fires on for as long."""
+    if other.rule.keep_s < judged.rule.keep_s or other.barred is not False or not stands_in_the_way(other.rule):
+        return False
+    at_once = scene.prover.impossible(judged.verdict.true, negate(other.at_least))
+    if not at_once and not _holds_as_long(scene, judged, other, True):
+        return False
+    return judged.rule.missing_for_s is None or (
+        scene.prover.impossible(judged.verdict.unknown) or _waits_no_longer(scene, judged, other)
+    )
+
+
 def hides(scene: Scene, judged: Judged, shadows: Mapping[str, Shadow]) -> Iterator[Diagnostic]:
     """Yield `hides-close` where a rule that does not close wins over rules below that would.
 
     Those it shadows altogether, by their ids in `shadows`, are left to that finding.
     """
     rule = judged.rule
-    if rule.then.kind is ActionKind.CLOSE or not stands_in_the_way(rule):
+    if rule.then.kind is ActionKind.CLOSE or rule.latches:
+        # What latches goes once, and leaves the rest of the episode to the rules below.
         return
     hidden: list[Rule] = []
     shown = ""
@@ -159,7 +177,7 @@ def hides(scene: Scene, judged: Judged, shadows: Mapping[str, Shadow]) -> Iterat
             shown = shown or f"{example}: {rule.then.kind}, although `{lower.rule.id}` would {lower.rule.then.kind}"
     if hidden:
         message = f"while `{rule.id}` fires, {quoted(r.id for r in hidden)} below cannot act, e.g. {shown}"
-        hint = "give what closes the lower priority number" + _latch_hint(rule)
+        hint = "give what closes the lower priority number"
         yield finding(rule.when.span, "hides-close", message, hint, error=True)
 
 
@@ -171,12 +189,8 @@ def _missed(rule: Rule, lower: Rule) -> bool:
     return urgent and lower.then.kind is ActionKind.CLOSE
 
 
-def _latch_hint(rule: Rule) -> str:
-    return ", or latch the other" if rule.then.kind is ActionKind.REDUCE else ""
-
-
 def _both(scene: Scene, judged: Judged, lower: Judged) -> str | None:
-    earlier = [a for a in scene.above(judged.rule) if stands_in_the_way(a.rule)]
+    earlier = [a for a in scene.above(judged.rule) if a.rule.decides]
     quiet = [a.verdict.false for a in earlier]
     rules = judged.rule, lower.rule
 

@@ -1,4 +1,4 @@
-"""What is allowed, and probably not meant: unusual numbers, timers that cannot run, actions that repeat."""
+"""What is allowed, and probably not meant: unusual numbers, the account's figures, params that settle everything."""
 
 from __future__ import annotations
 
@@ -7,21 +7,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from v6.errors import Diagnostic, Span
-from v6.lang.ast import Call, Compare, Expr, Function, Name, Param, Track, Unary, fields_of, walk
+from v6.lang.ast import Call, Compare, Expr, Fold, Function, Name, Param, Track, Unary, fields_of, walk
 from v6.lang.canonical import show
 from v6.lang.desk import Rule
 from v6.lang.ranges import interval
 from v6.lint.logic import negate
 from v6.lint.rewrite import with_param
 from v6.lint.scene import Scene, finding, quoted
-from v6.lint.verdict import latches
 from v6.model.catalogue import Field, Kind, Scope, Unit
 from v6.model.decision import ActionKind
-
-SHORTEST_CYCLE_S: Final = 30
-"""Nobody runs the loop faster: a timer below this only says "twice in a row"."""
-LONGEST_SESSION_S: Final = 405 * 60
-"""Index options trade until 16:15 Eastern; a timer starts afresh after every night."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +48,6 @@ _BY_NAME: Final[dict[str, Usual]] = {
     "minutes_to_close": Usual(0, 405, _MINUTE_COUNT),
 }
 _COUNTERPART: Final = {"portfolio_delta_ratio": "delta", "max_loss_ratio": "max_loss", "day_pnl_ratio": "pnl_ratio"}
-_SHRINKS: Final = frozenset({"quantity", "pnl", "max_profit", "max_loss"})
-"""Fields that a `reduce` makes smaller, so that a condition on them may stop by itself."""
 
 
 def unit_smells(condition: Expr) -> Iterator[Diagnostic]:
@@ -95,7 +87,8 @@ def _scaled(expr: Expr) -> _Scaled | None:
         case Name(symbol=Field() as field) if field.kind is Kind.NUMBER:
             return _Scaled(field)
         case Name(symbol=Track() as track):
-            return _scaled(track.expr)
+            # How much something changes says nothing about how much it is.
+            return None if track.fold is Fold.CHANGE else _scaled(track.expr)
         case Unary(operand=operand):
             inner = _scaled(operand)
             return None if inner is None else _Scaled(inner.field, tuple(-sign for sign in inner.signs))
@@ -110,38 +103,6 @@ def _constant(expr: Expr) -> bool:
     return not any(isinstance(n, Name) and not isinstance(n.symbol, Param) for n in walk(expr)) and (
         interval(expr).low == interval(expr).high
     )
-
-
-def timers(rule: Rule) -> Iterator[Diagnostic]:
-    """Yield `short-timer` and `endless-timer` for durations below a cycle or beyond a session."""
-    for key, duration in (("for", rule.for_s), ("missing_for", rule.missing_for_s)):
-        if not duration:
-            continue
-        if duration < SHORTEST_CYCLE_S:
-            message = f"`{key}` of {duration} s is shorter than a cycle: it only asks for a second look"
-            yield finding(rule.span, "short-timer", message, f"write 30s or more, or leave `{key}` out")
-        elif duration > LONGEST_SESSION_S:
-            message = f"`{key}` of {_hours(duration)} never passes: it starts afresh after every night"
-            yield finding(rule.span, "endless-timer", message, "a session has 6.5 hours", error=rule.protective)
-
-
-def _hours(seconds: int) -> str:
-    return f"{seconds / 3600:g} h"
-
-
-def repeats(rule: Rule) -> Iterator[Diagnostic]:
-    """Yield `every-cycle` for an action that does not end its own cause and is taken again in each cycle."""
-    kind = rule.then.kind
-    if latches(rule) or kind not in (ActionKind.REDUCE, ActionKind.ALERT, ActionKind.HEDGE):
-        return
-    read = {field.name for expr in rule.expressions for field in fields_of(expr)}
-    if kind is ActionKind.REDUCE and read & _SHRINKS:
-        return
-    if kind is ActionKind.HEDGE and "portfolio_delta_ratio" in read:
-        return
-    message = f"`{rule.id}` would {kind} again in every cycle while its condition holds, which that does not change"
-    severe = kind is not ActionKind.ALERT
-    yield finding(rule.when.span, "every-cycle", message, "latch it: once per episode", error=severe)
 
 
 def account_fields(rule: Rule) -> Iterator[Diagnostic]:

@@ -22,7 +22,7 @@ class Prover:
         self._solver = z3.Solver(ctx=world.context)
         self._solver.set("rlimit", STEPS)
         self._there, self._apart = (z3.Bool(name, world.context) for name in ("wish.there", "wish.apart"))
-        self._facts = self._margins = self._fields = 0
+        self._facts = self._margins = self._fields = self._reached = 0
 
     def impossible(self, *claims: Logic) -> bool:
         """Tell whether no row fulfils all claims; False also when the solver gave up."""
@@ -101,6 +101,8 @@ class Prover:
         world = self.world
         self._solver.add(*world.facts[self._facts :])
         self._solver.add(*(z3.Implies(self._apart, margin) for margin in world.margins[self._margins :]))
-        known = [cell.known for cell in list(world.fields.values())[self._fields :]]
+        known: list[Logic] = [cell.known for cell in list(world.fields.values())[self._fields :]]
+        known += list(world.reached.values())[self._reached :]
         self._solver.add(*(z3.Implies(self._there, k) for k in known if not isinstance(k, bool)))
-        self._facts, self._margins, self._fields = len(world.facts), len(world.margins), len(world.fields)
+        self._facts, self._margins = len(world.facts), len(world.margins)
+        self._fields, self._reached = len(world.fields), len(world.reached)

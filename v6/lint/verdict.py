@@ -24,30 +24,38 @@ _PACE: Final = list(Urgency)
 
 
 def weaker(action: Action, than: Action) -> bool:
-    """Tell whether an action protects a position less than another one; among closes the slower one does."""
-    if action.kind is than.kind is ActionKind.CLOSE:
-        return _PACE.index(action.urgency) < _PACE.index(than.urgency)
-    return _WEIGHT[action.kind] < _WEIGHT[than.kind]
+    """Tell whether an action protects a position less: a smaller part of it, or as much of it at a slower pace."""
+    return _strength(action) < _strength(than)
 
 
-def latches(rule: Rule) -> bool:
-    """Tell whether the rule acts once per episode and then stands aside: no rule of this version does."""
-    return False
+def _strength(action: Action) -> tuple[int, float, int]:
+    trades = action.kind in (ActionKind.CLOSE, ActionKind.REDUCE)
+    return _WEIGHT[action.kind], action.fraction or 0.0, _PACE.index(action.urgency) if trades else 0
 
 
 def stands_in_the_way(rule: Rule) -> bool:
     """Tell whether the rule decides, and so keeps lower ones from deciding, as long as it fires."""
-    return rule.then.kind is not ActionKind.ALERT and not latches(rule)
+    return rule.decides and not rule.stands_aside
+
+
+def _silent(rule: Rule) -> bool:
+    """Tell whether the rule cannot fire while its verdict is unknown."""
+    return rule.missing_for_s is None and rule.keep_s == 0
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A rule with its formulas; `barred` is where a protective rule above keeps its action from running."""
+    """A rule with its formulas.
+
+    `barred` is where a protective rule above may keep its action from running, `stopped` where one surely does, or
+    decides itself. All speak of the rule's condition: with `keep_firing_for` it fires longer than that.
+    """
 
     rule: Rule
     when: Truth
     verdict: Truth
     barred: Logic
+    stopped: Logic
 
     @property
     def at_least(self) -> Logic:
@@ -62,27 +70,30 @@ class Judged:
     @property
     def on_true(self) -> Logic:
         """Where this rule may decide because its verdict is true."""
-        return every(self.verdict.true, negate(self.barred))
+        return every(self.verdict.true, negate(self.stopped))
 
     @property
     def on_unknown(self) -> Logic:
         """Where this rule may decide because its verdict was unknown for too long."""
-        return every(self.verdict.unknown, negate(self.barred), self.rule.missing_for_s is not None)
+        return every(self.verdict.unknown, negate(self.stopped), self.rule.missing_for_s is not None)
 
 
 def judge(rules: Iterable[Rule], scope: Scope, world: World) -> tuple[Judged, ...]:
     """Return the rules of a scope, in order of priority, with their formulas."""
     judged: list[Judged] = []
     waiting: Logic = False
+    stopping: Logic = False
     for rule in rules:
         if rule.scope is not scope:
             continue
         when, verdict = world.truth(rule.when), verdict_of(rule, world)
-        # Where a protective rule is unknown it has either acted itself or keeps a roll from running: in neither
-        # case does the roll decide.
-        judged.append(Judged(rule, when, verdict, False if rule.then.kind.reduces_risk else waiting))
+        barred = (False, False) if rule.then.kind.reduces_risk else (waiting, stopping)
+        judged.append(Judged(rule, when, verdict, *barred))
         if rule.protective:
             waiting = some(waiting, verdict.unknown)
+            # An unknown one that fires decides itself, unless it stands aside: then a roll below may run.
+            if stands_in_the_way(rule) or _silent(rule):
+                stopping = some(stopping, verdict.unknown)
     return tuple(judged)
 
 

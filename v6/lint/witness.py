@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from typing import Final, TypeAlias, assert_never
 
 import z3
 
+from v6.backends.folds import WINDOWED
 from v6.backends.reference import evaluate
 from v6.lang.ast import Expr, Fold, Track, fields_of, tracks_of
-from v6.lang.canonical import track_meaning
 from v6.lang.desk import Rule
-from v6.lint.encode import NOW, World, word_of
+from v6.lint.encode import NOW, World, earlier, word_of
 from v6.lint.logic import Quantity
 from v6.model.catalogue import Field, Kind, Value
 
@@ -69,11 +70,20 @@ USUAL: Final[dict[str, Value]] = {
 """An unremarkable day; an example departs from it only where it must."""
 
 
+_LONG_AGO: Final = -(10**12)
+_JUST_NOW: Final = -1
+"""Times in microseconds; the current row's is 0."""
+
+
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """A current row and, for each fold that needs one, an earlier row; what is not given is missing."""
+    """A current row and, for each fold that needs one, an earlier row; what is not given is missing.
+
+    `times` says when the earlier rows were, in microseconds before now; where it does not, just before.
+    """
 
     cells: Mapping[Place, Value]
+    times: Mapping[str, int] = dataclass_field(default_factory=dict)
 
     def row(self, name: str = NOW) -> dict[str, Value]:
         """Return the fields of the current row, or of the one that feeds a fold."""
@@ -81,12 +91,10 @@ class Witness:
 
     def names(self, *exprs: Expr) -> dict[str, Value]:
         """Return what the conditions read: the current fields, and each fold over all rows by the oracle."""
-        # What `first` saw comes first.
-        earlier = sorted({row for row, _ in self.cells if row != NOW}, key=lambda r: (not r.startswith("first("), r))
-        history = [self.row(name) for name in earlier]
-        now = self.row()
+        when = {row: self.times.get(row, _JUST_NOW) for row, _ in self.cells if row != NOW} | {NOW: 0}
+        rows = [(at, row, self.row(row)) for row, at in sorted(when.items(), key=lambda item: item[1])]
         tracks = {track.name: track for expr in exprs for track in tracks_of(expr)}
-        return now | {name: _folded(track, [*history, now]) for name, track in tracks.items()}
+        return self.row() | {name: _folded(track, rows) for name, track in tracks.items()}
 
     def truth(self, expr: Expr) -> Value:
         """Return the oracle's value of an expression."""
@@ -101,19 +109,30 @@ class Witness:
         return replace(self, cells={**self.cells, place: value})
 
 
-def _folded(track: Track, rows: list[dict[str, Value]]) -> Value:
-    values = [value for row in rows if isinstance(value := evaluate(track.expr, row), float)]
+def _folded(track: Track, rows: list[tuple[int, str, dict[str, Value]]]) -> Value:
+    """Return the fold over rows with their times and names, the current one last.
+
+    A mean is the value of its own earlier row: a window full of such rows outweighs all others.
+    """
+    known = [(at, row, v) for at, row, cells in rows if isinstance(v := evaluate(track.expr, cells), float)]
+    values = [value for _, _, value in known]
+    if track.window_s is not None:
+        if track.fold is Fold.MEAN and (own := [value for _, row, value in known if row == earlier(track)]):
+            return own[0]
+        before = tuple((at, value) for at, row, value in known if row != NOW)
+        now = next((value for _, row, value in known if row == NOW), None)
+        return WINDOWED[track.fold](before, 0, now, track.window_s * 1_000_000)[1]
     if not values:
         return None
-    match track.fold:
-        case Fold.MAX:
-            return max(values)
-        case Fold.MIN:
-            return min(values)
-        case Fold.FIRST:
-            return values[0]
-        case _:
-            assert_never(track.fold)
+    return {Fold.MAX: max(values), Fold.MIN: min(values), Fold.FIRST: values[0]}[track.fold]
+
+
+def _time(track: Track) -> int:
+    """Return when a fold's earlier row was: first of all, at the far end of a window, inside it, or just before."""
+    if track.fold is Fold.FIRST:
+        return _LONG_AGO
+    window = (track.window_s or 0) * 1_000_000
+    return {Fold.MEAN: -window // 2, Fold.LAST_BEFORE: -window, Fold.CHANGE: -window}.get(track.fold, _JUST_NOW)
 
 
 Goal: TypeAlias = Callable[[Witness], bool]
@@ -124,8 +143,13 @@ def witness(world: World, model: z3.ModelRef | None, goal: Goal, *exprs: Expr) -
     if model is None:
         return None
     wanted = _places(exprs)
-    cells = {place: _value(model, place[1], world.fields[place]) for place in wanted if place in world.fields}
-    found = Witness(cells)
+    young = {row for row, reached in world.reached.items() if z3.is_false(model.eval(reached, model_completion=True))}
+    cells = {
+        place: _value(model, place[1], world.fields[place])
+        for place in wanted
+        if place in world.fields and place[0] not in young
+    }
+    found = Witness(cells, {earlier(track): _time(track) for expr in exprs for track in tracks_of(expr)})
     if not goal(found):
         return None
     for place in cells:
@@ -138,7 +162,7 @@ def _places(exprs: tuple[Expr, ...]) -> list[Place]:
     for expr in exprs:
         for track in tracks_of(expr):
             for field in fields_of(track.expr):
-                places[track_meaning(track), field] = places[NOW, field] = None
+                places[earlier(track), field] = places[NOW, field] = None
         places |= {(NOW, field): None for field in fields_of(expr)}
     return list(places)
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from v6.errors import Diagnostic, Severity, Span
 from v6.lang import source
-from v6.lang.ast import Expr, Fold
+from v6.lang.ast import Expr
 from v6.lang.build import build_rule, build_strategy
 from v6.lang.canonical import fingerprint, plain_value
 from v6.lang.desk import Rule
@@ -15,9 +14,7 @@ from v6.lang.load import BUNDLE, LIMITS, SHADOW
 from v6.lang.schema import schemas, validate
 from v6.ruletools.comments import is_flow, read_notes
 from v6.ruletools.layout import Expressions, Layout
-
-_SIMPLE_FOLDS: Final = frozenset({Fold.MAX, Fold.MIN, Fold.FIRST})
-"""Folds that take nothing but their expression; the text of others is left as it is."""
+from v6.ruletools.spelling import Aggregate
 
 
 def kind_of(name: str) -> str | None:
@@ -77,7 +74,7 @@ def _read(name: str, kind: str, text: str) -> tuple[source.Mapping, Expressions,
     return root, {}, ""
 
 
-def _of_rule(root: source.Mapping, rule: Rule) -> Iterator[tuple[Span, tuple[str, Expr] | Expr]]:
+def _of_rule(root: source.Mapping, rule: Rule) -> Iterator[tuple[Span, Aggregate | Expr]]:
     for key, expr in (("when", rule.when), ("fallback", rule.fallback)):
         node = root.get(key)
         if node is not None and expr is not None:
@@ -86,8 +83,10 @@ def _of_rule(root: source.Mapping, rule: Rule) -> Iterator[tuple[Span, tuple[str
     folds = {track.name: track for track in rule.tracks}
     for entry in tracks.entries if isinstance(tracks, source.Mapping) else ():
         track = folds[entry.key]
-        if track.fold in _SIMPLE_FOLDS:
-            yield entry.value.span, (track.fold.value, track.expr)
+        # A duration stays as it was written, as do those of `for` and its like.
+        _, _, window = str(source.plain(entry.value)).rpartition(",")
+        aggregate = Aggregate(track.fold, track.expr, window.strip(" )\n\t") if track.fold.windowed else "")
+        yield entry.value.span, aggregate
 
 
 def _values(node: source.Node, expressions: Expressions) -> object:

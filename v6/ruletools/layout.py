@@ -12,13 +12,13 @@ from v6.lang import source
 from v6.lang.ast import Expr
 from v6.ruletools.comments import Notes, is_flow
 from v6.ruletools.spelling import WIDTH as EXPRESSION_WIDTH
-from v6.ruletools.spelling import spell, spell_lines
+from v6.ruletools.spelling import Aggregate, spell, spell_lines
 
 WIDTH: Final = 119
 INDENT: Final = 2
 
-Expressions = Mapping[Span, tuple[str, Expr] | Expr]
-"""Parsed expressions by the place of their scalar; a fold comes with its name."""
+Expressions = Mapping[Span, Aggregate | Expr]
+"""Parsed expressions by the place of their scalar."""
 
 _WORDS: Final[dict[str, Any]] = {"break_long_words": False, "break_on_hyphens": False}
 
@@ -188,10 +188,8 @@ def _without_blanks(lines: list[str]) -> list[str]:
     return lines[start:]
 
 
-def _spelled(expression: tuple[str, Expr] | Expr) -> str:
-    if isinstance(expression, tuple):
-        return f"{expression[0]}({spell(expression[1])})"
-    return spell(expression)
+def _spelled(expression: Aggregate | Expr) -> str:
+    return expression.spelled() if isinstance(expression, Aggregate) else spell(expression)
 
 
 def _plain_or_quoted(text: str, frame: str) -> str:
@@ -211,9 +209,9 @@ def _prose(text: str, head: str, indent: int) -> list[str]:
     return [f"{head} >-", *textwrap.wrap(text, WIDTH, initial_indent=pad, subsequent_indent=pad, **_WORDS)]
 
 
-def _expression_lines(expression: tuple[str, Expr] | Expr, head: str, indent: int) -> list[str]:
+def _expression_lines(expression: Aggregate | Expr, head: str, indent: int) -> list[str]:
     text = _spelled(expression)
-    if len(head) + 1 + len(text) <= EXPRESSION_WIDTH or isinstance(expression, tuple):
+    if len(head) + 1 + len(text) <= EXPRESSION_WIDTH or isinstance(expression, Aggregate):
         return [f"{head} {_plain_or_quoted(text, 'k: {}')}"]
     lines = spell_lines(expression, indent + INDENT)
     return [f"{head} >", *(f"{' ' * (indent + INDENT)}{line}" for line in lines)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from v6.lang.ast import And, Compare, Expr, IfElse, Or, Unary, UnaryOp
@@ -9,6 +10,19 @@ from v6.lang.canonical import show
 
 WIDTH: Final = 100
 """Longest line of an expression; it is shorter than other lines, because conditions are read word by word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """A track as its file gives it; `window` is the duration as written, empty for aggregates that take none."""
+
+    fold: str
+    expr: Expr
+    window: str = ""
+
+    def spelled(self) -> str:
+        """Return it on one line, such as `mean(iv, 1h)`."""
+        return f"{self.fold}({', '.join((spell(self.expr), *([self.window] if self.window else [])))})"
 
 
 def spell(expr: Expr) -> str:
