@@ -234,3 +234,27 @@ def show_rule(
         table.add_row(item.name, kind, escape(item.meaning))
     out.print(table)
     out.print(f"fingerprint {found.fingerprint}", highlight=False)
+
+
+@rules.command("shadow")
+def show_shadow(
+    store: Annotated[Path, typer.Option(help="Store of a run or of a demo.")] = Path("var/desk"),
+    as_json: JsonOption = False,
+) -> None:
+    """List where the candidate bundle, rules/shadow.yaml, would have done something else than the desk's."""
+    from v6.store.query import connect
+
+    query = "SELECT ts, key, rule_id, action, shadow_rule_id, shadow_action, decision_id FROM shadow ORDER BY seq, key"
+    found = connect(store / "tables").sql(query).to_arrow_table().to_pylist()
+    if as_json:
+        print_json({"differences": [{**row, "ts": row["ts"].isoformat()} for row in found]})
+        return
+    table = Table("time", Column("row", no_wrap=True), "the desk", "the shadow")
+    for row in found:
+        wishes = [
+            f"{row[rule]}: {row[action]}" if row[action] else "nothing"
+            for rule, action in (("rule_id", "action"), ("shadow_rule_id", "shadow_action"))
+        ]
+        table.add_row(f"{row['ts']:%Y-%m-%d %H:%M:%S}", row["key"] or "portfolio", *map(escape, wishes))
+    out.print(table)
+    out.print(f"{len(found)} differences", highlight=False)

@@ -27,7 +27,7 @@ from v6.store.journal import JournalReader
 
 CASH: Final = Decimal(250_000)
 BEFORE_OPEN: Final = timedelta(minutes=5)
-RULES_POLL_S: Final = 0.5
+RULES_POLL_S: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from v6.model.order import Fill
 from v6.store.journal import Journal
 from v6.store.outbox import Outbox
 from v6.store.query import connect, latest_snapshot, table_version
-from v6.store.tables import TABLES
+from v6.store.tables import LATER, TABLES
 
 
 @pytest.fixture
@@ -107,6 +107,18 @@ def test_a_fill_delivered_twice_counts_once(journal: Journal, root: Path) -> Non
     journal.append(OrderFilled(AT, fill), OrderFilled(AT, fill))
     flush(journal, root)
     assert connect(root).execute("SELECT sum(quantity) FROM fills").fetchall() == [(2,)]
+
+
+def test_a_store_from_before_there_were_alerts_has_none(journal: Journal, root: Path) -> None:
+    journal.append(*one_of_each())
+    flush(journal, root)
+    for name in LATER:
+        shutil.rmtree(root / name)
+    db = connect(root)
+    assert {name: db.execute(f"SELECT count(*) FROM {name}").fetchall() for name in LATER} == {
+        n: [(0,)] for n in LATER
+    }
+    assert db.execute("SELECT count(*) FROM decisions").fetchall() == [(2,)]
 
 
 def test_a_missing_table_is_named(root: Path) -> None:

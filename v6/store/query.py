@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 
 from v6.errors import StoreError
 from v6.store.delta import columns, open_table, parquet_files
-from v6.store.tables import TABLES
+from v6.store.tables import LATER, TABLES
 
 _SQL_TYPE: Final = {
     pa.int64(): "BIGINT",
@@ -45,11 +45,12 @@ def connect(root: Path, versions: Mapping[str, int] | None = None) -> duckdb.Duc
     unknown = wanted.keys() - TABLES.keys()
     if unknown:
         raise StoreError(f"there is no table {', '.join(sorted(unknown))}; there are {', '.join(TABLES)}")
-    tables = {name: open_table(root / name, wanted.get(name)) for name in TABLES}
+    tables = {name: open_table(root / name, wanted.get(name)) for name in TABLES if not _came_later(root, name)}
     db = duckdb.connect(config={"autoinstall_known_extensions": "false"})
     db.execute("SET TimeZone = 'UTC'")
-    for name, table in tables.items():
-        db.execute(f'CREATE VIEW "{name}" AS {_select(db, table, TABLES[name])}')
+    for name, schema in TABLES.items():
+        rows = _select(db, tables[name], schema) if name in tables else _nothing(schema)
+        db.execute(f'CREATE VIEW "{name}" AS {rows}')
     db.execute(_FILLS)
     return db
 
@@ -71,8 +72,7 @@ def _select(db: duckdb.DuckDBPyConnection, table: DeltaTable, wanted: pa.Schema)
     have = columns(table)
     schema = [*have, *(field for field in wanted if field.name not in have.names)]
     if not files:
-        nothing = ", ".join(f'NULL::{_SQL_TYPE[field.type]} AS "{field.name}"' for field in schema)
-        return f"SELECT {nothing} WHERE false"
+        return _nothing(schema)
     listed = ", ".join(_literal(_no_glob(path)) for path in files)
     source = f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true)"
     present = {row[0] for row in db.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}
@@ -82,6 +82,16 @@ def _select(db: duckdb.DuckDBPyConnection, table: DeltaTable, wanted: pa.Schema)
         for field in schema
     )
     return f"SELECT {chosen} FROM {source}"
+
+
+def _came_later(root: Path, name: str) -> bool:
+    """Tell whether a whole store was written before there was such a table."""
+    return name in LATER and not (root / name).exists() and (root / "snapshots").exists()
+
+
+def _nothing(schema: Iterable[pa.Field]) -> str:
+    columns = ", ".join(f'NULL::{_SQL_TYPE[field.type]} AS "{field.name}"' for field in schema)
+    return f"SELECT {columns} WHERE false"
 
 
 def _literal(text: str) -> str:

@@ -125,6 +125,9 @@ TABLES: Final[dict[str, pa.Schema]] = {
     ),
 }
 
+LATER: Final = frozenset({"alerts", "shadow"})
+"""Tables that the first stores did not have; the daemon makes them when it next writes."""
+
 KINDS_OF: Final[dict[str, tuple[type[Event], ...]]] = {
     "snapshots": (SnapshotTaken,),
     "decisions": (DecisionsMade,),
