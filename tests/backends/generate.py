@@ -1,13 +1,12 @@
-"""Random typed expressions, rules and rows for the tests that hold the evaluators equal."""
+"""Random typed expressions and rules for the tests that hold the evaluators equal, by Hypothesis; see also draw.py."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from random import Random
 
 from hypothesis import strategies as st
 
-from v6.errors import Span
+from tests.backends.draw import LITERALS, SPAN, WINDOWS
 from v6.lang.ast import (
     And,
     Binary,
@@ -32,17 +31,8 @@ from v6.lang.ast import (
 )
 from v6.lang.desk import OnMissing, Rule
 from v6.lang.message import Alert
-from v6.model.catalogue import BY_NAME, FIELDS, Field, Kind, Scope, Unit, Value
+from v6.model.catalogue import BY_NAME, Scope, Unit
 from v6.model.decision import Action, ActionKind, AlertSeverity
-
-SPAN = Span("generated", 1, 1)
-NASTY = (0.0, -0.0, 5e-324, 2.2250738585072014e-308, 0.1, 0.2, 0.1 + 0.2, 0.3, 1.0, -1.0, 2.5, 3.0, 1e15, -1e15, 1e-9)
-LITERALS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 3.0, 35.0, 1e12, 1e-12)
-NUMBERS = ("pnl_ratio", "delta", "vix", "credit", "net_liq", "iv_rank", "pnl")
-
-
-def numeric(name: str) -> Field:
-    return BY_NAME[name]
 
 
 def numbers(symbols: Sequence[Symbol]) -> st.SearchStrategy[Expr]:
@@ -106,40 +96,11 @@ def conditions(symbols: Sequence[Symbol]) -> st.SearchStrategy[Expr]:
     return st.recursive(leaf, grow, max_leaves=5)
 
 
-def nasty_rows(count: int, seed: int) -> list[dict[str, Value]]:
-    """Rows the catalogue admits, rich in holes, zeros, denormals and bounds."""
-    random = Random(seed)
-    rows = []
-    for _ in range(count):
-        row: dict[str, Value] = {}
-        for field in FIELDS:
-            if random.random() < 0.2:
-                row[field.name] = None
-            elif field.kind is Kind.ENUM:
-                row[field.name] = random.choice(("single", "iron_condor", "custom"))
-            else:
-                fitting = [x for x in NASTY if field.low <= x <= field.high]
-                row[field.name] = random.choice([*fitting, float(field.low), float(field.high)])
-        rows.append(row)
-    return rows
-
-
-SERIES: dict[str, tuple[Value, ...]] = {
-    "pnl_ratio": (None, -0.5, 0.1, 0.3, 0.6),
-    "iv": (None, 0.1, 0.3, 0.5),
-    "credit": (0.0, 1.0),
-    "vix": (None, 2.0, 3.0, 35.0),
-    "drawdown": (None, 0.0, 0.3),
-    "structure": ("single", "iron_condor", None),
-}
-"""Few values each, so that true, false and unknown all last for some rows."""
-
-
 @st.composite
 def folds(draw: st.DrawFn, name: str, number: st.SearchStrategy[Expr]) -> Track:
     """An aggregate, over some minutes or hours if it looks back."""
     fold = draw(st.sampled_from(Fold))
-    window = draw(st.sampled_from((60, 300, 600, 3600, 86_400))) if fold.windowed else None
+    window = draw(st.sampled_from(WINDOWS)) if fold.windowed else None
     return Track(name, fold, draw(number), SPAN, window)
 
 
