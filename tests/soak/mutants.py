@@ -26,6 +26,8 @@ class Mutant:
     after: str
 
 
+# Code is quoted as it stands.
+# ruff: noqa: E501
 # fmt: off
 MUTANTS: Final = (
     Mutant("decimal literals", SQL, "text if 'e' in text else text + 'e0'", "text"),
