@@ -59,15 +59,14 @@ SERIES: Final[dict[str, tuple[Value, ...]]] = {
 }
 """Few values each, so that true, false and unknown all last for some rows."""
 
-MINUTES: Final = (1, 5, 10, 15, 16)
 STEPS: Final = (
-    *(timedelta(minutes=m) for m in MINUTES),
+    *(timedelta(minutes=m) for m in (1, 5, 10, 15, 16)),
     timedelta(minutes=15, microseconds=1),
     timedelta(hours=18),
     timedelta(seconds=299, microseconds=999_999),
 )
 WINDOWS: Final = (60, 300, 600, 3600, 86_400)
-KINDS: Final = (ActionKind.CLOSE, ActionKind.REDUCE, ActionKind.ROLL, ActionKind.ALERT)
+KINDS: Final = (ActionKind.CLOSE, ActionKind.REDUCE, ActionKind.ROLL, ActionKind.ROLL, ActionKind.ALERT)
 
 _SERIES_NUMBERS: Final = tuple(name for name in SERIES if BY_NAME[name].kind is Kind.NUMBER)
 _PARAMS: Final = tuple(
@@ -192,9 +191,9 @@ def draw_series(random: Random, cycles: int, positions: int) -> list[Snapshot]:
     """Return snapshots of a portfolio and positions that come and go, at uneven intervals; values last for a while."""
     pools = {name: _pool(random, name) for name in SERIES}
     steps = random.sample(STEPS, random.randint(1, 3)) + random.sample(STEPS[:3], 1)
-    lasts, holes = random.choice((0.0, 0.5, 0.8)), random.choice((0.0, 0.05, 0.3))
+    lasts, holes = random.choice((0.0, 0.5, 0.8)), random.choice((0.0, 0.05, 0.3, 0.3))
     keys, away = [PORTFOLIO_KEY, *(f"p{i}" for i in range(positions))], random.choice((0.0, 0.2))
-    values = {key: {name: random.choice(pool) for name, pool in pools.items()} for key in keys}
+    values: dict[str, dict[str, Value]] = {key: {} for key in keys}
     at, snapshots = START, []
     for cycle in range(cycles):
         rows = []
@@ -202,7 +201,7 @@ def draw_series(random: Random, cycles: int, positions: int) -> list[Snapshot]:
             if key != PORTFOLIO_KEY and random.random() < away:
                 continue
             for name, pool in pools.items():
-                if random.random() >= lasts:
+                if name not in values[key] or random.random() >= lasts:
                     values[key][name] = None if random.random() < holes else random.choice(pool)
             rows.append(Row.of(key, values[key]))
         snapshots.append(Snapshot(f"s{cycle:03}", cycle, at, tuple(rows)))
@@ -213,8 +212,12 @@ def draw_series(random: Random, cycles: int, positions: int) -> list[Snapshot]:
 def _pool(random: Random, name: str) -> tuple[Value, ...]:
     """Return what a field takes on in one series: now and then what is hard to store, to compare or to add."""
     field, known = BY_NAME[name], tuple(value for value in SERIES[name] if value is not None)
-    if field.kind is not Kind.NUMBER or random.random() < 0.7:
+    form = random.random() if field.kind is Kind.NUMBER else 0.0
+    if form < 0.6:
         return known
+    if form < 0.8:
+        # Sums of these depend on their order.
+        return tuple(random.uniform(max(field.low, -9.0), min(field.high, 9.0)) for _ in range(6))
     fitting = [value for value in NASTY if field.low <= value <= field.high]
     return tuple(random.sample([*fitting, *known, float(field.low), float(field.high)], 3))
 

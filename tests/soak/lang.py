@@ -27,8 +27,8 @@ from v6.lang.canonical import show
 from v6.model.catalogue import BY_NAME
 
 SYMBOLS: Final = tuple(BY_NAME[name] for name in NUMBERS)
-ROWS: Final = nasty_rows(200, seed=11)
-EXPRESSIONS: Final = 6
+ROWS: Final = nasty_rows(120, seed=11)
+EXPRESSIONS: Final = 4
 """Of a round, beside one series: cheap ones, so that a round is as much of the one as of the other."""
 
 DELTA_EVERY: Final = 8
@@ -97,7 +97,7 @@ class Campaign:
     def _series(self, random: Random, number: int) -> None:
         wanted = draw_rules(random)
         # The first ones are short, so that a planted bug is not looked for at length.
-        cycles, positions = (12, 3) if number < 20 else (40, 6)
+        cycles, positions = (16, 3) if number < 40 else (40, 6)
         snapshots = draw_series(random, cycles, positions)
         self.database.register("snapshots", as_snapshots(snapshots))
         live, query = decided(wanted, snapshots, states=True), replayed(wanted, self.database, states=True)
