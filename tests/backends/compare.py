@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from v6.backends.duckdb import replay_sql
-from v6.backends.python import compile_condition, track_slot
+from v6.backends.python import compile_condition
 from v6.backends.reference import evaluate
 from v6.backends.sql import condition_sql
 from v6.lang.ast import Expr
@@ -123,7 +123,10 @@ def pending(ruleset: RuleSet, decision: Decision, after: RuleState) -> int:
 def live_state(
     ruleset: RuleSet, row: Row, snapshot: Snapshot, before: RuleState, after: RuleState
 ) -> Iterator[object]:
-    """Yield what the live rules remember after the row, in the order of `state_sql`; None for rules of other rows."""
+    """Yield what the live rules remember after the row, in the order of `state_sql`; None for rules of other rows.
+
+    The verdict and the tracks come from the reference, which is thereby held against the other two on series as well.
+    """
     memory = after.keys[row.key]
     slots = dict(zip(memory.slots, memory.values, strict=True))
     scope = Scope.PORTFOLIO if row.key == PORTFOLIO_KEY else Scope.POSITION
@@ -131,12 +134,15 @@ def live_state(
         here = rule.scope is scope
         for name in timers(rule):
             yield slots.get(f"{rule.id}/{name}") if here else None
-        windowed = any(track.fold.windowed for track in rule.live_tracks)
-        # What a window holds is not in the query; the value that comes out of it is.
-        names = names_on(rule, row, before, snapshot.ts) if here and windowed else {}
-        for track in rule.live_tracks:
-            value = names.get(track.name) if track.fold.windowed else slots.get(track_slot(rule, track))
-            yield value if here else None
+        names = names_on(rule, row, before, snapshot.ts) if here else {}
+        yield from (names.get(track.name) for track in rule.live_tracks)
+        yield verdict(rule, names) if here else None
+
+
+def verdict(rule: Rule, names: Mapping[str, Value]) -> Value:
+    """Return the reference's verdict: that of the first condition that has one."""
+    found = (evaluate(condition, names) for condition in rule.conditions)
+    return next((answer for answer in found if answer is not None), None)
 
 
 def timers(rule: Rule) -> list[str]:
@@ -150,7 +156,7 @@ def timers(rule: Rule) -> list[str]:
 
 
 def state_sql(wanted: Sequence[Rule], relation: str = "snapshots") -> str:
-    """Return the replay query with the state after each row beside it, told from the columns of its last stage.
+    """Return the replay query with the state after each row and the verdicts beside it, told from its own columns.
 
     The masks of a long series show a wrong state as soon as it matters; this shows it at once, and where it lies.
     """
@@ -175,5 +181,6 @@ def state_sql(wanted: Sequence[Rule], relation: str = "snapshots") -> str:
         }
         here = "key = ''" if rule.scope is Scope.PORTFOLIO else "key <> ''"
         wants = [text[name] for name in timers(rule)] + [folds[track_meaning(track)] for track in rule.live_tracks]
+        wants.append(f"verdict{bit}")
         columns += [f"CASE WHEN {here} THEN {column} END AS state{len(columns) + i}" for i, column in enumerate(wants)]
     return f"{stages}\nSELECT {', '.join([chosen, *columns])} FROM {last}"

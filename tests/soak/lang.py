@@ -2,7 +2,8 @@
 
 `python -m tests.soak.lang [--comparisons N] [--seed S] [--no-mutants] [--only WORDS] [--json]`. A comparison is one
 row judged by the reference, the generated Python and DuckDB, or one row of a series decided live and by the replay
-query: the rule that decides, the masks, and all that the rules remember after it. A share of both is on Delta tables.
+query: the rule that decides, the masks, all that the rules remember after it, and with the reference's say on the
+tracks and verdicts. A share of both is on Delta tables.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,7 +26,9 @@ from tests.backends.compare import as_snapshots, as_table, decided, filtered, re
 from tests.backends.delta import Store, some_commits, sorted_rows
 from tests.backends.draw import NUMBERS, Author, draw_rules, draw_series, nasty_rows
 from v6.lang.canonical import show
+from v6.lang.desk import Rule
 from v6.model.catalogue import BY_NAME
+from v6.model.snapshot import Snapshot
 
 SYMBOLS: Final = tuple(BY_NAME[name] for name in NUMBERS)
 ROWS: Final = nasty_rows(120, seed=11)
@@ -95,22 +99,33 @@ class Campaign:
                 self.tally.take(len(rows), _differ(oracle, python, sql, picked), show(expr), delta=True)
 
     def _series(self, random: Random, number: int) -> None:
-        wanted = draw_rules(random)
         # The first ones are short, so that a planted bug is not looked for at length.
         cycles, positions = (16, 3) if number < 40 else (40, 6)
-        snapshots = draw_series(random, cycles, positions)
+        wanted, snapshots = draw_rules(random), draw_series(random, cycles, positions)
         self.database.register("snapshots", as_snapshots(snapshots))
-        live, query = decided(wanted, snapshots, states=True), replayed(wanted, self.database, states=True)
-        wrong = sum(live.get(key) != query.get(key) for key in live.keys() | query.keys())
-        self.tally.take(len(live), wrong, f"series of round {number}, seed {self.seed}: {wanted}")
+        self._replay(wanted, snapshots, self.database, number)
 
     def _series_on_delta(self, random: Random, number: int) -> None:
         wanted, snapshots = draw_rules(random), draw_series(random, 40, 6)
         self._tables.record(snapshots, some_commits(random))
         with self._tables.connect() as database:
-            live, query = decided(wanted, snapshots, states=True), replayed(wanted, database, states=True)
-        wrong = sum(live.get(key) != query.get(key) for key in live.keys() | query.keys())
-        self.tally.take(len(live), wrong, f"series of round {number}, seed {self.seed}: {wanted}", delta=True)
+            self._replay(wanted, snapshots, database, number, delta=True)
+
+    def _replay(
+        self,
+        wanted: Sequence[Rule],
+        snapshots: Sequence[Snapshot],
+        database: duckdb.DuckDBPyConnection,
+        number: int,
+        *,
+        delta: bool = False,
+    ) -> None:
+        live, query = decided(wanted, snapshots, states=True), replayed(wanted, database, states=True)
+        wrong = [key for key in live.keys() | query.keys() if live.get(key) != query.get(key)]
+        case = f"round {number} of seed {self.seed}: {[(rule.id, show(rule.when)) for rule in wanted]}"
+        for key in sorted(wrong)[:1]:
+            case += f"; {key}: live {live.get(key)}, replayed {query.get(key)}"
+        self.tally.take(len(live), len(wrong), case, delta=delta)
 
     @property
     def _tables(self) -> Store:

@@ -12,6 +12,7 @@ FOLDS: Final = "v6/backends/folds.py"
 LOWERING: Final = "v6/backends/lowering.py"
 PYTHON: Final = "v6/backends/python.py"
 RULESET: Final = "v6/rules/ruleset.py"
+RECALL: Final = "v6/rules/recall.py"
 STATE: Final = "v6/rules/state.py"
 
 
@@ -186,6 +187,8 @@ MUTANTS: Final = (
            'f"elif not restart and {kept} is not None and'),
     Mutant("keep_firing_for includes its end live", PYTHON, "now - {kept} <", "now - {kept} <="),
     Mutant("a quarter of an hour is a gap live", RULESET, "now - before.last > _GAP", "now - before.last >= _GAP"),
+    Mutant("a recalled minimum is a maximum", RECALL, "Fold.MIN: min(earlier, value)",
+           "Fold.MIN: max(earlier, value)"),
     Mutant("a zero is lost when the state is written", STATE, "if v is not None}", "if v}"),
 )
 # fmt: on
