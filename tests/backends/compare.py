@@ -167,7 +167,7 @@ def state_sql(wanted: Sequence[Rule], relation: str = "snapshots") -> str:
     for rule in wanted:
         for track in rule.live_tracks:
             folds.setdefault(track_meaning(track), f"fold{len(folds)}")
-    columns = []
+    columns: list[str] = []
     for bit, rule in enumerate(wanted):
         latest = {name: f"max(CASE WHEN {name}{bit} THEN t END) {rows}" for name in ("base", "acts", "tells", "ends")}
         acts = "tells" if rule.then.kind is ActionKind.ALERT else "acts"

@@ -115,7 +115,7 @@ class Author:
         if form < 0:
             return self._test(depth)
         if form == 3:
-            return IfElse(*(self.condition(depth - 1) for _ in range(3)), SPAN)
+            return IfElse(self.condition(depth - 1), self.condition(depth - 1), self.condition(depth - 1), SPAN)
         if form == 2:
             return Unary(UnaryOp.NOT, self.condition(depth - 1), SPAN)
         several = tuple(self.condition(depth - 1) for _ in range(random.randint(2, 3)))

@@ -11,7 +11,8 @@ import z3
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.backends.generate import NUMBERS, conditions, nasty_rows, numbers
+from tests.backends.draw import NUMBERS, nasty_rows
+from tests.backends.generate import conditions, numbers
 from tests.lint.rules import desk, expression, rule
 from v6.backends.reference import evaluate
 from v6.lang.ast import Binary, Call, Expr, Fold, Function, Name, Track, fields_of, tracks_of, walk

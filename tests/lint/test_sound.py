@@ -10,7 +10,8 @@ from random import Random
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.backends.generate import SERIES, SPAN, numbers, rules
+from tests.backends.draw import SERIES, SPAN
+from tests.backends.generate import numbers, rules
 from tests.lint.rules import desk
 from v6.errors import Diagnostic, Span
 from v6.lang.ast import And, Call, Compare, CompareOp, Expr, Function, Name, Number, Or, Track, Unary, UnaryOp

@@ -133,7 +133,7 @@ class Campaign:
         return self._store
 
 
-def _differ(*answers: list[object]) -> int:
+def _differ(*answers: Sequence[object]) -> int:
     return sum(any(other != first for other in others) for first, *others in zip(*answers, strict=True))
 
 

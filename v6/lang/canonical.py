@@ -28,7 +28,7 @@ from v6.lang.ast import (
     UnaryOp,
 )
 
-SEMANTICS: Final = 1
+SEMANTICS: Final = 2
 """Version of v6/backends/semantics.md; part of every fingerprint."""
 
 _TERNARY, _OR, _AND, _NOT, _COMPARE, _SUM, _PRODUCT, _NEG, _ATOM = range(9)
