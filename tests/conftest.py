@@ -4,6 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long a case takes says more about what else the machine does than about us.
+settings.register_profile("v6", deadline=None)
+settings.load_profile("v6")
 
 ROOT = Path(__file__).resolve().parents[1]
 
