@@ -82,17 +82,20 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _action(then: dict[str, Any]) -> str:
-    urgency = then.get("urgency")
-    return str(then["action"]) if urgency is None else f"{then['action']}, {urgency} urgency"
+    urgency, fraction = then.get("urgency"), then.get("fraction")
+    action = str(then["action"]) if fraction is None else f"{then['action']} by {fraction:g}"
+    return action if urgency is None else f"{action}, {urgency} urgency"
 
 
 def _condition(node: source.Mapping, rule: dict[str, Any]) -> Iterator[str]:
     for track, fold in rule.get("track", {}).items():
         yield f"{track}: {fold}"
-    for key in ("when", "for", "on_missing", "missing_for", "fallback"):
+    for key in ("when", "for", "keep_firing_for", "cooldown", "on_missing", "missing_for", "fallback"):
         found = node.get(key)
         if isinstance(found, source.Scalar) and found.value is not None:
             yield from _spelled(key, found)
+    if "alert" in rule:
+        yield f"alert ({rule['alert']['severity']}): {rule['alert']['text']}"
 
 
 def _spelled(key: str, scalar: source.Scalar) -> Iterator[str]:
