@@ -140,3 +140,12 @@ def test_every_command_explains_itself() -> None:
     for command in ("demo", "init", "check", "replay", "paper", "run", "status"):
         assert command in overview
         assert v6(command, "--help").returncode == 0
+
+
+def test_check_tells_the_inputs_that_never_changed_in_a_record(recorded: Run) -> None:
+    done = v6("check", "--store", str(recorded.store), "--json")
+    found = {d["file"]: d for d in json.loads(done.stdout)["diagnostics"]}
+    # Only condors are opened, so what is for single options has nothing to do.
+    assert {d["code"] for d in found.values()} == {"constant-input"}
+    assert "`single_leg_exit` can never fire" in found["rules/single_leg_exit.yaml"]["message"]
+    assert done.returncode == 1

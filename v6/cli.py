@@ -117,10 +117,13 @@ def check(
     paths: Annotated[list[Path] | None, typer.Argument(help="Desk folder, or rules/ and strategies/ in it.")] = None,
     as_json: JsonOption = False,
     form: Annotated[CheckFormat, typer.Option("--format", help="How findings are written.")] = CheckFormat.TEXT,
+    store: Annotated[
+        Path | None, typer.Option(help="Store of a run: tell also which inputs never changed in it.")
+    ] = None,
 ) -> None:
     """Check schema, types, units, examples, rule tests and lint of a desk: file:line:col: code: message."""
     root, wanted = desk_of_paths(paths or [])
-    found = [d for d in _findings(root) if not wanted or d.span.file.startswith(wanted)]
+    found = [d for d in _findings(root, store) if not wanted or d.span.file.startswith(wanted)]
     errors = [d for d in found if d.severity is Severity.ERROR]
     if as_json:
         print_json({"diagnostics": [diagnostic_fields(d) for d in found], "errors": len(errors)})
@@ -132,18 +135,21 @@ def check(
         raise typer.Exit(1)
 
 
-def _findings(root: Path) -> list[Diagnostic]:
+def _findings(root: Path, store: Path | None = None) -> list[Diagnostic]:
     """Return what the checks find; what rule tests and lint find only in a desk that passes them."""
     from v6.rules import check_desk, load_desk, read_texts
 
     found = check_desk(root)
     if any(d.severity is Severity.ERROR for d in found):
         return found
-    from v6.lint import lint
+    from v6.lint import Inputs, lint, observed
+    from v6.ruletools.record import recorded_rows
     from v6.ruletools.suite import check_tests
 
     desk = load_desk(root)
-    return sorted([*found, *check_tests(read_texts(root), desk), *lint(desk)], key=lambda d: (d.span, d.message))
+    inputs = Inputs() if store is None else observed(recorded_rows(store / "tables"))
+    found += [*check_tests(read_texts(root), desk), *lint(desk, inputs)]
+    return sorted(found, key=lambda d: (d.span, d.message))
 
 
 @app.command()

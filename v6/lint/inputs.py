@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,8 +13,8 @@ from v6.lint.encode import word_index
 from v6.lint.logic import Logic, negate, real
 from v6.lint.scene import Scene, finding
 from v6.lint.verdict import Judged
-from v6.model.catalogue import FIELDS, Value
-from v6.model.snapshot import Row
+from v6.model.catalogue import FIELDS, Scope, Value
+from v6.model.snapshot import PORTFOLIO_KEY, Row
 
 LEAST: Final = 100
 """Rows from which on a value that never changed says something."""
@@ -27,16 +28,15 @@ class Inputs:
 
 
 def observed(rows: Iterable[Row], least: int = LEAST) -> Inputs:
-    """Return the fields that had one value on all recorded rows; nothing when there are fewer rows than `least`."""
+    """Return the fields that had one value on all recorded rows that can have them, if those are `least` at least."""
     seen: dict[str, set[Value]] = {f.name: set() for f in FIELDS}
-    count = 0
+    count: Counter[str] = Counter()
     for row in rows:
-        count += 1
-        for name, value in row.items():
-            seen[name].add(value)
-    if count < least:
-        return Inputs()
-    return Inputs({name: values.pop() for name, values in seen.items() if len(values) == 1})
+        for f, value in zip(FIELDS, row.values, strict=True):
+            if f.scope is not Scope.POSITION or row.key != PORTFOLIO_KEY:
+                count[f.name] += 1
+                seen[f.name].add(value)
+    return Inputs({n: values.pop() for n, values in seen.items() if len(values) == 1 and count[n] >= least})
 
 
 def stuck(scene: Scene, judged: Judged, inputs: Inputs) -> Iterator[Diagnostic]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +32,15 @@ class Wanted:
     decision_id: str | None = None
     at: datetime | None = None
     key: str | None = None
+
+
+def recorded_rows(tables: Path) -> Iterator[Row]:
+    """Yield every recorded row, in no order; raises StoreError if there is no record."""
+    names = ", ".join(f'"{field.name}"' for field in FIELDS)
+    found = connect(tables).execute(f"SELECT key, {names} FROM snapshots")
+    while batch := found.fetchmany(10_000):
+        for key, *values in batch:
+            yield Row(key, tuple(values))
 
 
 class Record:
