@@ -19,6 +19,7 @@ from typing import Final
 from v6.paper.account import Ledger
 from v6.paper.desk import Desk
 from v6.paper.intake import Fees
+from v6.paper.market.book import FLAT_RATES
 from v6.paper.matching import cents
 from v6.paper.ports import Mark, Market
 from v6.paper.reports import Figures
@@ -52,11 +53,14 @@ class PaperGateway:
     def __init__(
         self, market: Market, *, clock: Clock, account: str = "DU1234567", cash: Decimal, seed: int, step_s: float,
         fees: Fees | None = None, calendar: TradingCalendar | None = None,
+        rates: tuple[float, float] = (FLAT_RATES.rate, FLAT_RATES.dividend),
     ) -> None:  # fmt: skip
+        """Open an account; `rates` are the continuous interest and dividend yield that the option calculator uses."""
         self.market = market
         self.clock = clock
         self.account = account
         self.calendar = calendar or xnys()
+        self.rates = rates
         self.sessions: list[Session] = []
         self.ledger = Ledger(cash)
         self.desk = Desk(market, clock, self.ledger, self, account=account, seed=seed, fees=fees or Fees(),
@@ -172,6 +176,8 @@ class PaperGateway:
             else:
                 if not self.desk.is_open:
                     self.desk.open()
+                    for session in self.ready():
+                        session.streams.arm()
                 self._step()
             self._due = self._next_due(now)
         if self._due is not None:

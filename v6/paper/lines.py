@@ -24,6 +24,8 @@ BID, ASK, LAST, CLOSE = 1, 2, 4, 9
 BID_SIZE, ASK_SIZE = 0, 3
 MODEL: Final = 13
 LIVE, FROZEN = 1, 2
+BBO_EXCHANGE: Final = "9c0001"
+"""The name of the exchanges behind our quotes, which reqSmartComponents spells out."""
 
 # The hot path writes the fields as text itself; the tables stay the authority on their number.
 assert len(TICK_PRICE.names) == 5
@@ -48,7 +50,7 @@ class Line:
     def header(self) -> bytes:
         """Return what precedes the first tick: the kind of the prices (live, frozen) and the tick size."""
         tick = 0.05 if self.is_bag else RULES[rule_of(self.legs[0].contract)][0][1]
-        return self.turn(self.kind) + TICK_REQ_PARAMS.encode(self.req_id, tick, "9c0001", 3)
+        return self.turn(self.kind) + TICK_REQ_PARAMS.encode(self.req_id, tick, BBO_EXCHANGE, 3)
 
     def turn(self, kind: int) -> bytes:
         """Return the message that the prices of this line are live or frozen from now on."""

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from v6.model.contract import SecType
 from v6.paper.account import Holding, Ledger
 from v6.paper.codec import UNSET_DOUBLE
-from v6.paper.fields import ACCOUNT_VALUE, MULTI, PNL, PNL_SINGLE, PORTFOLIO, POSITION, SUMMARY
+from v6.paper.fields import ACCOUNT_VALUE, MULTI, PNL, PNL_SINGLE, PORTFOLIO, POSITION, POSITION_MULTI, SUMMARY
 from v6.paper.listing import block
 
 CENT: Final = Decimal("0.01")
@@ -98,6 +98,11 @@ class Figures:
         return b"".join(
             POSITION.encode(self.account, *block(h.contract, ""), h.quantity, _money(h.average_cost)) for h in holdings
         )
+
+    def positions_multi(self, req_id: int, model: str, holdings: Iterable[Holding]) -> bytes:
+        """Return positionMulti messages."""
+        rows = ((*block(h.contract, ""), h.quantity, _money(h.average_cost)) for h in holdings)
+        return b"".join(POSITION_MULTI.encode(req_id, self.account, *row, model) for row in rows)
 
     def pnl(self, req_id: int) -> bytes:
         """Return the pnl message: daily, unrealised, realised."""
