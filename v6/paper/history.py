@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from math import ceil
 from typing import TYPE_CHECKING, Final
@@ -164,7 +164,8 @@ class _Past:
             if calendar.close_utc(until) > self._end:
                 until = calendar.previous_session(until)
             kept = self._gateway.market.daily(self._contract.con_id, until, self._length.sessions or len(done))
-            found = [Candle(calendar.open_utc(b.day), b.open, b.high, b.low, b.close) for b in kept]
+            midnight = time(tzinfo=NEW_YORK)
+            found = [Candle(datetime.combine(b.day, midnight), b.open, b.high, b.low, b.close) for b in kept]
         else:
             found = [c for day in done for c in self._session(day)]
         if self._request.keep_up_to_date and days and days[-1] not in done:

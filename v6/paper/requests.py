@@ -53,6 +53,9 @@ TABLES: Final[dict[int, tuple[str, ...]]] = {
 LARGEST: Final = 15
 """Decimal digits beyond which a number is not meant: 1E999999999 must not become an integer."""
 
+UNSET: Final = frozenset(("", UNSET_DOUBLE, "1.7976931348623157e+308", "2147483647", "-9223372036854775808"))
+"""How clients write a number that is not given: empty, or the largest of its type (the official client)."""
+
 REQ_ID_AT: Final[dict[int, int]] = {
     1: 2, 2: 2, 3: 1, 4: 2, 7: 2, 9: 2, 10: 2, 11: 2, 19: 4, 20: 1, 21: 2, 22: 1, 23: 2, 25: 2, 50: 2, 51: 2, 52: 2,
     53: 2, 54: 2, 55: 2, 56: 2, 57: 2, 62: 2, 63: 2, 67: 2, 68: 2, 69: 2, 70: 2, 74: 2, 75: 2, 76: 2, 77: 2, 78: 1,
@@ -151,7 +154,7 @@ class PlaceOrder:
 
 def decimal(name: str, field: str) -> Decimal | None:
     """Return a finite number, or None for an empty or unset field."""
-    if not field or field in (UNSET_DOUBLE, "1.7976931348623157e+308"):
+    if field in UNSET:
         return None
     try:
         value = Decimal(field)
