@@ -177,7 +177,7 @@ class PaperGateway:
                 if not self.desk.is_open:
                     self.desk.open()
                     for session in self.ready():
-                        session.streams.arm()
+                        session.streams.begin_session()
                 self._step()
             self._due = self._next_due(now)
         if self._due is not None:
@@ -209,6 +209,7 @@ class PaperGateway:
             self.desk.close()
             self._day_start = self.net_liquidation()
             for session in self.ready():
+                session.streams.end_session()
                 session.send(session.lines.freeze())
 
     def _step(self) -> None:

@@ -170,7 +170,7 @@ class _Past:
             found = [c for day in done for c in self._session(day)]
         if self._request.keep_up_to_date and days and days[-1] not in done:
             found += self._session(days[-1])
-        return found
+        return found[-(self._length.sessions or len(days)) :]
 
     def _session(self, day: date) -> list[Candle]:
         calendar = self._gateway.calendar

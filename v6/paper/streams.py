@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from v6.model.contract import Contract
@@ -17,6 +17,7 @@ from v6.paper import bars
 from v6.paper.bars import Candle
 from v6.paper.fields import HISTORY_UPDATE, REAL_TIME_BAR, TICK_BID_ASK, TICK_MID_POINT
 from v6.paper.ports import Mark
+from v6.pricing.calendar import new_york_date
 
 if TYPE_CHECKING:
     from v6.paper.session import Session
@@ -58,11 +59,21 @@ class KeptBars:
     show: Callable[[datetime], str]
     last: Candle
 
-    def turn(self, start: datetime, price: float) -> bytes:
-        """Return the update after one more price; `start` is where the bar of this moment begins."""
-        self.last = self.last.to(price) if start <= self.last.start else Candle(start, price, price, price, price)
+    def turn(self, start: datetime, price: float, *, joined: bool) -> bytes:
+        """Return the update after one more price; `start` is where the bar of this moment begins.
+
+        Unless it is the first of a session (not `joined`), a bar begins at the price at which the bar before it ends,
+        as in a history asked for later.
+        """
+        told = b""
+        if start > self.last.start:
+            told = self._close(price) if joined else b""
+            self.last = Candle(start, price, price, price, price)
+        return told + self._close(price)
+
+    def _close(self, price: float) -> bytes:
+        self.last = c = self.last.to(price)
         amount, average, count = bars.volume(self.what)
-        c = self.last
         return HISTORY_UPDATE.encode(self.req_id, count, self.show(c.start), c.open, c.close, c.high, c.low, average,
                                      amount)  # fmt: skip
 
@@ -101,6 +112,7 @@ class Streams:
         self._kept: dict[int, KeptBars] = {}
         self.by_tick: dict[int, TickByTick] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._told = 0
 
     def live(self, stream: RealTimeBars) -> None:
         """Begin real-time bars."""
@@ -138,7 +150,7 @@ class Streams:
             self._timer = None
 
     def arm(self) -> None:
-        """See to it that the next whole second is noticed; the gateway calls this at every opening."""
+        """See to it that the next whole second is noticed."""
         if self._timer is not None or not self._session.gateway.desk.is_open:
             return
         if self._live or self._kept or self.by_tick:
@@ -146,34 +158,52 @@ class Streams:
             wait = period - self._session.gateway.clock.now().timestamp() % period
             self._timer = asyncio.get_running_loop().call_later(wait, self._pulse)
 
+    def begin_session(self) -> None:
+        """Tell the prices of the opening and go on; the gateway calls this at every opening."""
+        self._tell(self._session.gateway.clock.now())
+        self.arm()
+
+    def end_session(self) -> None:
+        """Tell the prices of the close; the gateway calls this at every close."""
+        self._tell(self._session.gateway.clock.now())
+        for stream in self._live.values():
+            stream.last = None
+
     def _pulse(self) -> None:
         self._timer = None
-        gateway = self._session.gateway
-        if gateway.desk.is_open:
-            now = gateway.clock.now()
-            # A timer may be early or late by a little: what counts is the second it stands for.
-            at_five = round(now.timestamp()) % BAR_S == 0
-            streams: list[RealTimeBars | KeptBars | TickByTick] = [*self.by_tick.values()]
-            if at_five:
-                streams += [*self._live.values(), *self._kept.values()]
-            marks = gateway.marks(s.contract.con_id for s in streams)
-            out = []
-            for stream in streams:
-                mark = marks.get(stream.contract.con_id)
-                if mark is not None:
-                    out.append(self._turn(stream, now, mark))
-            self._session.send(b"".join(out))
+        if self._session.gateway.desk.is_open:
+            self._tell(self._session.gateway.clock.now())
         self.arm()
+
+    def _tell(self, now: datetime) -> None:
+        # A timer may be early or late by a little: what counts is the second it stands for, once.
+        second = round(now.timestamp())
+        if second == self._told:
+            return
+        self._told = second
+        streams: list[RealTimeBars | KeptBars | TickByTick] = [*self.by_tick.values()]
+        if second % BAR_S == 0:
+            streams += [*self._live.values(), *self._kept.values()]
+        marks = self._session.gateway.marks(s.contract.con_id for s in streams)
+        out = []
+        for stream in streams:
+            mark = marks.get(stream.contract.con_id)
+            if mark is not None:
+                out.append(self._turn(stream, now, mark))
+        self._session.send(b"".join(out))
 
     def _turn(self, stream: RealTimeBars | KeptBars | TickByTick, now: datetime, mark: Mark) -> bytes:
         if not isinstance(stream, KeptBars):
             return stream.turn(now, mark)
         calendar = self._session.gateway.calendar
-        read, day = bars.price_of(stream.contract, stream.what), calendar.session_at(now)
+        read, day = bars.price_of(stream.contract, stream.what), calendar.session_on_or_before(new_york_date(now))
         price = read(mark) if read is not None else None
-        if price is None or day is None:
+        if price is None:
             return b""
-        opened = calendar.open_utc(day)
+        opened, closed = calendar.open_utc(day), calendar.close_utc(day)
         if stream.size_s is None:
-            return stream.turn(opened, price)
-        return stream.turn(bars.span_of(now, stream.size_s, opened, calendar.close_utc(day))[0], price)
+            return stream.turn(opened, price, joined=False)
+        # The price of the close belongs to the last bar, not to one that begins there.
+        inside = min(now, closed - timedelta(microseconds=1))
+        start = bars.span_of(inside, stream.size_s, opened, closed)[0]
+        return stream.turn(start, price, joined=start != opened)
