@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -122,6 +123,8 @@ LINES = (
              codes=(200,)),
     Scenario("reqMktData", "an id that is in use", asking("reqMktData", 5, PUT, "", False, False, [], before=(
         ("reqMktData", 5, INDEX, "", False, False, []),)), codes=(322,)),
+    Scenario("reqMktData", "a line too many", asking("reqMktData", 5, PUT, "", False, False, [], before=(
+        *(("reqMktData", n, PUT, "", False, False, []) for n in range(10, 13)),)), codes=(101,)),
     Scenario("cancelMktData", "a line", asking("cancelMktData", 5, before=(
         ("reqMktData", 5, PUT, "", False, False, []),))),
     Scenario("cancelMktData", "a line that does not exist", asking("cancelMktData", 5), codes=(300,)),
@@ -262,10 +265,21 @@ SCAN = thing("ScannerSubscription", numberOfRows=5, instrument="STK", locationCo
 WISH = thing("WshEventData", conId=1)
 ONE = ("ib_async",)
 
+
+async def impatient(voice: Voice) -> None:
+    """ib_async keeps to 45 a second unless it is told not to."""
+    voice.client.MaxRequests = 0
+    for _ in range(60):
+        voice.say("reqIds", 1)
+    await voice.until("error 100")
+    await asyncio.sleep(1)
+
+
 OTHERS = (
     Scenario("startApi", "a second time", asking("startApi"), codes=(321,)),
     Scenario("reqCurrentTime", "the time of the market", asking("reqCurrentTime"), ("currentTime",)),
     Scenario("reqIds", "the next order id", asking("reqIds", 1), ("nextValidId",)),
+    Scenario("reqIds", "more often than fifty times a second", impatient, ("nextValidId",), codes=(100,), clients=ONE),
     Scenario("setServerLogLevel", "any level", asking("setServerLogLevel", 2)),
     Scenario("reqNewsBulletins", "bulletins, of which there are none", asking("reqNewsBulletins", True)),
     Scenario("cancelNewsBulletins", "a subscription", asking("cancelNewsBulletins")),

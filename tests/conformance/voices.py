@@ -30,9 +30,11 @@ import ibapi.wrapper
 from tests.conformance.messages import MESSAGE_NAMES
 from tests.paper.flat import OPEN, FlatMarket, weekdays
 from v6.paper.gateway import PaperGateway
+from v6.paper.limits import Limits
 from v6.paper.vtime import VirtualClock, VirtualLoop, run_virtual
 
 CASH = Decimal(100_000)
+LIMITS = Limits(lines=3)
 SPEED = 20.0
 """Virtual seconds a second for the client that needs a real socket: a bar of five seconds takes a quarter."""
 
@@ -138,7 +140,9 @@ class Voice(ABC):
 
 
 def _gateway(loop: VirtualLoop, market: FlatMarket) -> PaperGateway:
-    return PaperGateway(market, clock=VirtualClock(loop, NOW), cash=CASH, seed=1, step_s=10.0, calendar=weekdays())
+    return PaperGateway(
+        market, clock=VirtualClock(loop, NOW), cash=CASH, seed=1, step_s=10.0, calendar=weekdays(), limits=LIMITS
+    )
 
 
 # -- ib_async

@@ -13,6 +13,7 @@ from ib_async import IB, Bag, ComboLeg, Option
 
 from v6.model.contract import Contract, Right, SecType
 from v6.paper.gateway import PaperGateway
+from v6.paper.limits import Limits
 from v6.paper.ports import Bar, Mark
 from v6.paper.vtime import VirtualClock, VirtualLoop, run_virtual
 from v6.pricing.calendar import NEW_YORK, TradingCalendar
@@ -141,12 +142,15 @@ def play(
     cash: int = 100_000,
     seed: int = 1,
     market: FlatMarket | None = None,
+    limits: Limits | None = None,
 ) -> T:
     """Run a story in virtual time."""
 
     async def main(loop: VirtualLoop) -> T:
         clock, scene = VirtualClock(loop, at), market or FlatMarket()
-        gateway = PaperGateway(scene, clock=clock, cash=Decimal(cash), seed=seed, step_s=step_s, calendar=weekdays())
+        gateway = PaperGateway(
+            scene, clock=clock, cash=Decimal(cash), seed=seed, step_s=step_s, calendar=weekdays(), limits=limits
+        )
         stage = Stage(loop, clock, scene, gateway, await gateway.start("127.0.0.1", 0))
         problems: list[dict[str, Any]] = []
         loop.set_exception_handler(lambda _, context: problems.append(context))

@@ -59,6 +59,10 @@ def watch(session: Session, fields: Sequence[str]) -> None:
     if request.req_id in session.lines.by_id:
         session.send(error(request.req_id, 322, "Error processing request.-'bX' : cause - Duplicate ticker id"))
         return
+    most = gateway.limits.lines
+    if not request.snapshot and most is not None and gateway.lines_used >= most:
+        session.send(error(request.req_id, 101, "Max number of tickers has been reached"))
+        return
     is_bag = request.contract.sec_type == "BAG"
     if is_bag:
         found = [(gateway.market.contract(leg.con_id), leg.signed) for leg in request.legs]

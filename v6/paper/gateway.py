@@ -19,6 +19,7 @@ from typing import Final
 from v6.paper.account import Ledger
 from v6.paper.desk import Desk
 from v6.paper.intake import Fees
+from v6.paper.limits import Limits
 from v6.paper.market.book import FLAT_RATES
 from v6.paper.matching import cents
 from v6.paper.ports import Mark, Market
@@ -53,7 +54,7 @@ class PaperGateway:
     def __init__(
         self, market: Market, *, clock: Clock, account: str = "DU1234567", cash: Decimal, seed: int, step_s: float,
         fees: Fees | None = None, calendar: TradingCalendar | None = None,
-        rates: tuple[float, float] = (FLAT_RATES.rate, FLAT_RATES.dividend),
+        rates: tuple[float, float] = (FLAT_RATES.rate, FLAT_RATES.dividend), limits: Limits | None = None,
     ) -> None:  # fmt: skip
         """Open an account; `rates` are the continuous interest and dividend yield that the option calculator uses."""
         self.market = market
@@ -61,6 +62,7 @@ class PaperGateway:
         self.account = account
         self.calendar = calendar or xnys()
         self.rates = rates
+        self.limits = limits or Limits()
         self.sessions: list[Session] = []
         self.ledger = Ledger(cash)
         self.desk = Desk(market, clock, self.ledger, self, account=account, seed=seed, fees=fees or Fees(),
@@ -141,6 +143,11 @@ class PaperGateway:
                 self._prices[con_id] = cents(mark.price)
         self._prices = {con_id: p for con_id, p in self._prices.items() if con_id in held}
         return Figures(self.ledger, self._prices, self.account, self._day_start)
+
+    @property
+    def lines_used(self) -> int:
+        """Return how many lines of market data the clients have open together."""
+        return sum(len(session.lines.by_id) for session in self.sessions)
 
     def ready(self) -> list[Session]:
         """Return the sessions that have started their API."""

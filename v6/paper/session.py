@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 from v6.errors import V6Error
 from v6.paper.codec import Framer, Malformed, frame, split
 from v6.paper.fields import MANAGED_ACCOUNTS, NEXT_VALID_ID, OPEN_ORDER_END, error
+from v6.paper.limits import Pace
 from v6.paper.lines import Lines
 from v6.paper.listing import NotFound
 from v6.paper.orders import open_order, order_status
@@ -47,6 +48,7 @@ class Session(asyncio.Protocol):
         self.client_id = -1
         self.lines = Lines()
         self.streams = Streams(self)
+        self.pace = Pace(gateway.limits)
         self.wants_positions = False
         self.wants_account = False
         self.multis: dict[int, str] = {}
@@ -152,6 +154,13 @@ class Session(asyncio.Protocol):
         )
 
     def _request(self, fields: list[str]) -> None:
+        if not self.pace.takes(asyncio.get_running_loop().time()):
+            most = self.gateway.limits.messages
+            reason = f"Max rate of messages per second has been exceeded:max={most} ({self.pace.offences})"
+            self.send(error(-1, 100, reason))
+            if self.pace.spent:
+                self.close()
+            return
         number = req_id(fields)
         try:
             msg_id = int(fields[0]) if fields else -1
