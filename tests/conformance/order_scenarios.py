@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -64,6 +65,7 @@ async def bracket(voice: Voice) -> None:
     """The three orders of `IB.bracketOrder`: the last one transmits them all."""
     voice.say("placeOrder", 1, PUT, limit("BUY", 1.5, transmit=False))
     voice.say("placeOrder", 2, PUT, limit("SELL", 2.9, parentId=1, transmit=False))
+    await asyncio.sleep(0.5)
     await voice.fence()
     assert voice.since()[:-1] == [], "an order that does not transmit is not told of"
     voice.say("placeOrder", 3, PUT, stop("SELL", 0.5, parentId=1))

@@ -9,7 +9,9 @@ from tests.conformance.scenarios import Scenario
 from tests.conformance.table import PATH, table
 from tests.conformance.voices import THROUGH, Voice
 from v6.paper.layouts import REQUEST_NAMES
+from v6.paper.requests import REQ_ID_AT
 
+IDS = {name: number for number, name in REQUEST_NAMES.items()}
 CASES = [(scenario, client) for scenario in ALL for client in scenario.clients]
 
 
@@ -30,6 +32,10 @@ def test_a_request_is_answered_as_the_table_says(scenario: Scenario, client: str
     # What moves by itself may have moved while the scenario ran.
     assert heard - set(scenario.expected) <= {"tickSize"}
     assert set(scenario.expected) <= heard
+    # An error carries the id of what was asked; a request without an id, and its pace, have none to carry.
+    has_id = IDS[scenario.request] in REQ_ID_AT
+    for number, code in [(int(h.fields[1]), h.fields[2]) for h in voice.since() if h.msg_id == 4]:
+        assert number in voice.asked if (has_id or code == "202") and code != "100" else number == -1
     if scenario.check is not None:
         scenario.check(voice)
 

@@ -311,6 +311,10 @@ def test_the_option_calculator_undoes_itself_and_agrees_with_the_quotes() -> Non
         assert implied is not None
         assert implied.impliedVol == pytest.approx(model.impliedVol, rel=1e-4)
         assert implied.delta == pytest.approx(model.delta, rel=1e-3)
+        assert (implied.gamma, implied.vega, implied.theta) == (
+            pytest.approx(model.gamma, rel=1e-3), pytest.approx(model.vega, rel=1e-3),
+            pytest.approx(model.theta, rel=1e-3),
+        )  # fmt: skip
         assert implied.impliedVol is not None
         again = await ib.calculateOptionPriceAsync(put, implied.impliedVol, spot)
         assert again is not None

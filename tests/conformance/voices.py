@@ -78,6 +78,8 @@ class Voice(ABC):
         self.heard: list[Heard] = []
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
         self.troubles: list[Exception] = []
+        self.asked: set[int] = set()
+        """The ids of requests and orders that were used."""
         self._begun = 0
         self._calls_begun = 0
 
@@ -94,6 +96,7 @@ class Voice(ABC):
 
     def say(self, request: str, *arguments: Any) -> None:
         """Send one request by the client's own method."""
+        self.asked.update(a for a in arguments[:1] if isinstance(a, int))
         getattr(self.client, request)(*map(self.build, arguments))
 
     def cancel_order(self, order_id: int) -> None:
@@ -287,6 +290,7 @@ class OfficialVoice(Voice):
         return built
 
     def cancel_order(self, order_id: int) -> None:
+        self.asked.add(order_id)
         self._client.cancelOrder(order_id, ibapi.order_cancel.OrderCancel())
 
     def cancel_all(self) -> None:
