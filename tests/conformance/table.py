@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.conformance.catalogue import ALL
-from tests.conformance.messages import MESSAGE_NAMES
 from tests.conformance.scenarios import BOTH, Scenario
-from v6.paper.layouts import REQUEST_NAMES
+from v6.paper.layouts import MESSAGE_NAMES, REQUEST_NAMES
 from v6.paper.refusals import REFUSALS
 from v6.paper.session import SERVER_VERSION
 

@@ -27,9 +27,9 @@ import ibapi.order_cancel
 import ibapi.scanner
 import ibapi.wrapper
 
-from tests.conformance.messages import MESSAGE_NAMES
 from tests.paper.flat import OPEN, FlatMarket, weekdays
 from v6.paper.gateway import PaperGateway
+from v6.paper.layouts import MESSAGE_NAMES
 from v6.paper.limits import Limits
 from v6.paper.vtime import VirtualClock, VirtualLoop, run_virtual
 

@@ -18,6 +18,7 @@ from typing import Final
 
 from v6.paper.account import Ledger
 from v6.paper.desk import Desk
+from v6.paper.faults.engine import Faults
 from v6.paper.intake import Fees
 from v6.paper.limits import Limits
 from v6.paper.market.book import FLAT_RATES
@@ -55,6 +56,7 @@ class PaperGateway:
         self, market: Market, *, clock: Clock, account: str = "DU1234567", cash: Decimal, seed: int, step_s: float,
         fees: Fees | None = None, calendar: TradingCalendar | None = None,
         rates: tuple[float, float] = (FLAT_RATES.rate, FLAT_RATES.dividend), limits: Limits | None = None,
+        faults: Faults | None = None,
     ) -> None:  # fmt: skip
         """Open an account; `rates` are the continuous interest and dividend yield that the option calculator uses."""
         self.market = market
@@ -63,6 +65,7 @@ class PaperGateway:
         self.calendar = calendar or xnys()
         self.rates = rates
         self.limits = limits or Limits()
+        self._faults = faults
         self.sessions: list[Session] = []
         self.ledger = Ledger(cash)
         self.desk = Desk(market, clock, self.ledger, self, account=account, seed=seed, fees=fees or Fees(),
@@ -79,7 +82,9 @@ class PaperGateway:
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen and begin to live with the clock; return the port."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Session(self), host, port)
+        self._server = await loop.create_server(self._accept, host, port)
+        if self._faults is not None:
+            self._faults.start(self)
         self._due = None
         self._wake()
         self._plan_expiry()
@@ -91,6 +96,8 @@ class PaperGateway:
             if timer is not None:
                 timer.cancel()
         self.desk.stop()
+        if self._faults is not None:
+            self._faults.stop()
         if self._server is not None:
             self._server.close()
         for session in list(self.sessions):
@@ -98,6 +105,9 @@ class PaperGateway:
         if self._server is not None:
             await self._server.wait_closed()
             self._server = None
+
+    def _accept(self) -> Session:
+        return Session(self) if self._faults is None else self._faults.session(self)
 
     # -- truth, for tests
 
