@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -166,6 +167,10 @@ def _faults_in(value: object) -> Iterator[tuple[Path_, str]]:
             for key in trouble.instance:
                 if key not in known:
                     yield (*path, key), f"unknown key `{key}`; known are {', '.join(known)}"
+        elif trouble.validator == "enum" and path and path[-1] in ("sent", "asked"):
+            near = get_close_matches(str(trouble.instance), trouble.validator_value, n=1)
+            kind = "message of the gateway" if path[-1] == "sent" else "request"
+            yield path, f"no {kind} is called {trouble.instance!r}{f'; did you mean {near[0]}?' if near else ''}"
         else:
             yield path, trouble.message
     if not broken and isinstance(value, dict):
