@@ -72,6 +72,7 @@ class PaperGateway:
                          step_s=step_s)  # fmt: skip
         self._step_s = step_s
         self._day_start = cash
+        self._day_values: dict[int, Decimal] = {}
         self._prices: dict[int, Decimal] = {}
         self._server: asyncio.AbstractServer | None = None
         self._step_timer: asyncio.TimerHandle | None = None
@@ -152,7 +153,7 @@ class PaperGateway:
             if mark is not None:
                 self._prices[con_id] = cents(mark.price)
         self._prices = {con_id: p for con_id, p in self._prices.items() if con_id in held}
-        return Figures(self.ledger, self._prices, self.account, self._day_start)
+        return Figures(self.ledger, self._prices, self.account, self._day_start, self._day_values)
 
     @property
     def lines_used(self) -> int:
@@ -224,7 +225,10 @@ class PaperGateway:
     def _shut(self) -> None:
         if self.desk.is_open:
             self.desk.close()
-            self._day_start = self.net_liquidation()
+            figures = self.figures()
+            self._day_start = figures.net_liquidation
+            self._day_values = {c: self.ledger.value(h, figures.prices) for c, h in self.ledger.holdings.items()}
+            self.ledger.begin_day()
             for session in self.ready():
                 session.streams.end_session()
                 session.send(session.lines.freeze())

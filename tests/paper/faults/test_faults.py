@@ -211,6 +211,30 @@ def test_a_half_open_connection_looks_connected_and_says_nothing_until_it_comes_
     play(story, faults=line("half_open_s: 60", when="at_s: 10"))
 
 
+def test_what_happens_behind_a_half_open_connection_is_heard_when_it_comes_back() -> None:
+    async def story(stage: Stage) -> None:
+        ib = await stage.client()
+        ticker = ib.reqMktData(wire(LONG_PUT))
+        await asyncio.sleep(11)
+        stage.market.quotes[10] = (0.8, 0.9)
+        await asyncio.sleep(500)
+        assert ticker.bid == 1.0
+        await asyncio.sleep(100)
+        assert ticker.bid == 0.8
+
+    play(story, faults=line("half_open_s: 590", when="at_s: 10"))
+
+
+def test_a_fault_of_one_client_leaves_the_others_alone() -> None:
+    async def story(stage: Stage) -> None:
+        one, two = await stage.client(1), await stage.client(2)
+        trades = [buy(one), buy(two)]
+        await asyncio.sleep(10)
+        assert [t.orderStatus.status for t in trades] == ["Filled", "PendingSubmit"]
+
+    play(story, faults=line("drop: true", when="asked: placeOrder, client: 2"))
+
+
 def test_a_slow_reader_takes_one_request_a_second() -> None:
     async def story(stage: Stage) -> None:
         ib = await stage.client()

@@ -45,7 +45,11 @@ def test_the_schema_is_one() -> None:
         ("delay_s: 20", "delai_s: 20", "f:6:10: unknown key `delai_s`"),
         ("chance: 0.5", "chanse: 0.5", "f:5:31: unknown key `chanse`"),
         ("chance: 0.5", "chance: 1.5", "f:5:31: 1.5 is greater than the maximum of 1"),
-        ("execDetails", "execDetail", "f:5:12: no message of the gateway is called 'execDetail'; did you mean execDetails?"),
+        (
+            "execDetails",
+            "execDetail",
+            "f:5:12: no message of the gateway is called 'execDetail'; did you mean execDetails?",
+        ),
         ("delay_s: 20", "delay_s: 0", "f:6:10: 0 is less than or equal to the minimum of 0"),
         ("code: 1101", "code: 1100", "f:9:32: 1100 is not one of [1101, 1102]"),
         ("delay_s: 20", "error: {code: 201}", "f:6:10: `error` cannot be done when `sent`"),
