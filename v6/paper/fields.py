@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from v6.paper.codec import message, names
+from v6.paper.codec import Message, message, names
 
 S11: Final = "conId symbol secType lastTradeDate strike right multiplier exchange currency localSymbol tradingClass"
 
@@ -133,6 +133,12 @@ COMPLETED_STATE: Final = names(
     "shareholder imbalanceOnly routeMarketableToBbo parentPermId completedTime completedStatus minTradeQty "
     "minCompeteSize competeAgainstBestOffset midOffsetAtWhole midOffsetAtHalf"
 )
+
+
+TABLES: Final[dict[int, Message]] = {
+    table.msg_id: table for table in list(globals().values()) if isinstance(table, Message) and table.msg_id != 99
+}
+"""Every message of fixed layout by its id; tick by tick (99) has one layout per kind and is left out."""
 
 
 def error(number: int, code: int, reason: str) -> bytes:

@@ -274,6 +274,67 @@ def test_a_garbled_message_is_lost_on_the_decoder(caplog: pytest.LogCaptureFixtu
     caplog.clear()
 
 
+def test_a_fill_is_corrected_under_the_next_revision_of_its_id() -> None:
+    async def story(stage: Stage) -> None:
+        ib = await stage.client()
+        buy(ib)
+        await asyncio.sleep(60)
+        fills = [(f.execution.execId[-3:], f.execution.price, f.execution.avgPrice) for f in ib.fills()]
+        assert fills == [(".01", 2.3, 2.3), (".02", 2.2, 2.2)], "ib_async takes a correction for a second fill"
+        assert stage.gateway.positions() == {11: 1}
+
+    play(story, faults=line("correct: -0.1", when="sent: execDetails"))
+
+
+def test_order_ids_are_rolled_back() -> None:
+    async def story(stage: Stage) -> None:
+        first = await stage.client()
+        used = buy(first).order.orderId
+        await asyncio.sleep(5)
+        first.disconnect()
+        ib = await stage.client()
+        again = [ib.placeOrder(wire(LONG_PUT), LimitOrder("BUY", 1, 0.5, tif="DAY")) for _ in range(10)]
+        await asyncio.sleep(5)
+        assert used in [t.order.orderId for t in again]
+        assert [(number, code) for number, code, _ in stage.errors if code == 103] == [(used, 103)]
+
+    play(story, faults=line("rewrite: {orderId: 1}", when="sent: nextValidId"))
+
+
+@pytest.mark.parametrize(
+    ("sent", "rewrite", "seen"),
+    [
+        ("tickPrice", "price: -1", lambda t: (t.bid, t.ask) == (-1, -1)),
+        ("tickPrice", "price: 1.7976931348623157e+308", lambda t: t.bid == 1.7976931348623157e308),
+        ("tickPrice", "price: 23.0", lambda t: t.bid == 23.0),
+        ("tickOptionComputation", "delta: -2", lambda t: t.modelGreeks.delta is None),
+        ("tickOptionComputation", "vega: -2", lambda t: t.modelGreeks.vega == -2),
+        ("tickOptionComputation", "gamma: nan", lambda t: t.modelGreeks.gamma != t.modelGreeks.gamma),
+    ],
+)  # fmt: skip
+def test_a_quote_is_wrong_in_the_ways_that_are_seen_in_the_field(sent: str, rewrite: str, seen: Any) -> None:
+    async def story(stage: Stage) -> None:
+        ib = await stage.client()
+        ticker = ib.reqMktData(wire(SHORT_PUT))
+        await asyncio.sleep(1)
+        assert seen(ticker)
+
+    play(story, faults=line(f"rewrite: {{{rewrite}}}", when=f"sent: {sent}"))
+
+
+def test_positions_are_told_wrong_or_never_to_their_end() -> None:
+    async def story(stage: Stage) -> None:
+        ib = await stage.client()
+        buy(ib)
+        await asyncio.sleep(5)
+        assert [p.position for p in ib.positions()] == [7]
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(ib.reqPositionsAsync(), 60)
+
+    faults = "  - {id: a, when: {sent: position}, do: {rewrite: {position: 7}}}\n"
+    play(story, faults=faults + "  - {id: b, when: {sent: positionEnd, skip: 1}, do: {drop: true}}")
+
+
 def test_a_frame_that_announces_four_gigabytes_silences_the_client() -> None:
     async def story(stage: Stage) -> None:
         ib = await stage.client()

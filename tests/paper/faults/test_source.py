@@ -56,6 +56,8 @@ def test_the_schema_is_one() -> None:
         ("{asked: placeOrder, ", "{asked: placeOrder, at_s: 3, ", "f:11:5: give exactly one of sent, asked and at_s"),
         ("{at_s: 60}", "{at_s: 60, times: 2}", "f:8:5: `skip` and `times` count messages"),
         ("id: night", "id: late-fills", "f:4:5: the id `late-fills` is used more than once"),
+        ("delay_s: 20", "rewrite: {prize: 1}", "f:6:20: `execDetails` has no field `prize`; its fields are reqId, "),
+        ("delay_s: 20", "rewrite: {price: [1]}", "f:6:20: [1] is not of type 'string', 'number'"),
         ("seed: 7", "seed: 7\nseed: 8", "f:3:1: `seed` appears twice"),
         ("seed: 7", "seed: [7", "f:3:7: "),
         ("version: 1", "version: 2", "f:1:1: 1 was expected"),
@@ -71,6 +73,15 @@ def test_all_mistakes_are_named_at_once_in_the_order_of_the_file() -> None:
     with pytest.raises(FaultScriptError) as trouble:
         parse_script(GOOD.replace("sent", "send").replace("outage", "outrage"), "f")
     assert [p.split(": ")[0] for p in trouble.value.problems] == ["f:5:12", "f:9:10"]
+
+
+@pytest.mark.parametrize(
+    ("act", "problem"),
+    [("rewrite: {lmtPrice: 1}", "its fields cannot be rewritten"), ("correct: 0.1", "only `execDetails` can be")],
+)
+def test_what_a_message_cannot_suffer_is_said(act: str, problem: str) -> None:
+    with pytest.raises(FaultScriptError, match=problem):
+        parse_script(GOOD.replace("execDetails", "openOrder").replace("delay_s: 20", act), "f")
 
 
 def test_an_empty_file_and_one_that_is_not_there_are_refused(tmp_path: Path) -> None:

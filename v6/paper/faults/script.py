@@ -15,6 +15,8 @@ class Act(StrEnum):
     DUPLICATE = "duplicate"
     HOLD = "hold"
     GARBLE = "garble"
+    REWRITE = "rewrite"
+    CORRECT = "correct"
     ERROR = "error"
     WARNING = "warning"
     RESET = "reset"
@@ -26,7 +28,9 @@ class Act(StrEnum):
     OVERSIZED = "oversized"
 
 
-ON_SENT: Final = frozenset({Act.DROP, Act.DELAY, Act.DUPLICATE, Act.HOLD, Act.GARBLE, Act.RESET})
+ON_SENT: Final = frozenset(
+    {Act.DROP, Act.DELAY, Act.DUPLICATE, Act.HOLD, Act.GARBLE, Act.REWRITE, Act.CORRECT, Act.RESET}
+)
 ON_ASKED: Final = frozenset({Act.DROP, Act.DELAY, Act.ERROR, Act.WARNING, Act.RESET})
 AT_TIME: Final = frozenset(
     {Act.RESET, Act.NOTICE, Act.OUTAGE, Act.HALF_OPEN, Act.SLOW, Act.PARTIAL_FILLS, Act.OVERSIZED, Act.GARBLE}
@@ -55,7 +59,8 @@ class Fault:
 
     `number` is seconds (`delay_s`, `half_open_s`), messages (`duplicate`, `hold`), requests a second (`slow`) or a
     share (`partial_fills`).
-    `outage`: `number` seconds, then `code` (1101 data lost, 1102 data kept). `reset`: `word` before or after.
+    `rewrite`: `fields` are (name, text). `correct`: `number` dollars. `reset`: `word` before or after. `outage`:
+    `number` seconds, then `code` (1101 data lost, 1102 data kept).
     """
 
     id: str
@@ -65,6 +70,7 @@ class Fault:
     code: int = 0
     text: str = ""
     word: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

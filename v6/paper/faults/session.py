@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from v6.paper.codec import frame, split
 from v6.paper.faults.script import Act, Fault
-from v6.paper.fields import error
+from v6.paper.fields import EXECUTION, TABLES, error
 from v6.paper.requests import req_id
 from v6.paper.session import Session, Stage
 
@@ -61,6 +61,24 @@ def garbled(whole: bytes) -> bytes:
     """Return a frame with a true length and the last third of its fields gone."""
     fields = split(whole[4:])
     return frame(fields[: max(1, len(fields) * 2 // 3)])
+
+
+def rewritten(whole: bytes, changes: Sequence[tuple[str, str]]) -> bytes:
+    """Return a frame of fixed layout with some fields replaced, by name."""
+    fields = split(whole[4:])
+    table = TABLES[int(fields[0])]
+    head = 1 if table.version is None else 2
+    for name, new in changes:
+        fields[head + table.names.index(name)] = new
+    return frame(fields)
+
+
+def corrected(whole: bytes, dollars: float) -> bytes:
+    """Return the correction of an execDetails: the same execution as its next revision, at another price."""
+    fields = dict(zip(EXECUTION.names, split(whole[4:])[1:], strict=True))
+    stem, _, revision = fields["execId"].rpartition(".")
+    price = repr(round(float(fields["price"]) + dollars, 4))
+    return rewritten(whole, (("execId", f"{stem}.{int(revision) + 1:02d}"), ("price", price), ("avgPrice", price)))
 
 
 @dataclass(slots=True)
@@ -115,6 +133,11 @@ class FaultySession(Session):
                 self._later.append(_Held(int(fault.number), one))
             case Act.GARBLE:
                 self._out(garbled(one))
+            case Act.REWRITE:
+                self._out(rewritten(one, fault.fields))
+            case Act.CORRECT:
+                self._out(one)
+                self._out(corrected(one, fault.number))
             case Act.RESET if fault.word == "before":
                 self.reset()
             case Act.RESET:

@@ -12,6 +12,7 @@ import yaml
 
 from v6.errors import V6Error
 from v6.paper.faults.script import AT_TIME, ON_ASKED, ON_SENT, Act, Fault, FaultScript, When
+from v6.paper.fields import TABLES
 from v6.paper.layouts import MESSAGE_NAMES, REQUEST_NAMES
 
 Path_: TypeAlias = tuple[str | int, ...]
@@ -67,6 +68,12 @@ SCHEMA: Final[dict[str, Any]] = {
                         Act.DUPLICATE.value: _COUNT,
                         Act.HOLD.value: _COUNT,
                         Act.GARBLE.value: _YES,
+                        Act.REWRITE.value: {
+                            "type": "object",
+                            "minProperties": 1,
+                            "additionalProperties": {"type": ["string", "number"]},
+                        },
+                        Act.CORRECT.value: {"type": "number"},
                         Act.ERROR.value: _CODE_AND_TEXT,
                         Act.WARNING.value: _CODE_AND_TEXT,
                         Act.NOTICE.value: _CODE_AND_TEXT,
@@ -190,10 +197,25 @@ def _senseless(faults: Sequence[dict[str, Any]]) -> Iterator[tuple[Path_, str]]:
         allowed = sorted(_TRIGGERS[triggers[0]])
         if act not in allowed:
             yield (*at, "do", act), f"`{act}` cannot be done when `{triggers[0]}`; possible are {', '.join(allowed)}"
+        elif act == Act.REWRITE:
+            yield from (
+                ((*at, "do", act, key), said) for key, said in _unwritable(fault["when"]["sent"], fault["do"][act])
+            )
+        elif act == Act.CORRECT and fault["when"]["sent"] != "execDetails":
+            yield (*at, "do", act), "only `execDetails` can be corrected"
         if triggers[0] == "at_s" and set(fault["when"]) & {"skip", "times"}:
             yield (*at, "when"), "`skip` and `times` count messages; a moment comes once"
         if ids.count(fault["id"]) > 1:
             yield (*at, "id"), f"the id `{fault['id']}` is used more than once"
+
+
+def _unwritable(message: str, wanted: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    table = TABLES.get(_SENT[message])
+    known = table.names if table is not None else ()
+    for key in wanted:
+        if key not in known:
+            there = f"its fields are {', '.join(known)}" if known else "its fields cannot be rewritten"
+            yield key, f"`{message}` has no field `{key}`; {there}"
 
 
 def _fault(fault: dict[str, Any]) -> Fault:
@@ -202,7 +224,10 @@ def _fault(fault: dict[str, Any]) -> Fault:
         when["sent"] = _SENT[when["sent"]]
     if "asked" in when:
         when["asked"] = _ASKED[when["asked"]]
-    if isinstance(value, dict):
+    more: dict[str, Any]
+    if word == Act.REWRITE:
+        more = {"fields": tuple((key, str(new)) for key, new in value.items())}
+    elif isinstance(value, dict):
         more = {"code": value["code"], "text": value.get("text", ""), "number": value.get("seconds", 0.0)}
     elif isinstance(value, str):
         more = {"word": value}
