@@ -375,6 +375,18 @@ def test_symbols_are_found_by_how_they_begin() -> None:
     play(story)
 
 
+@pytest.mark.parametrize("size", ["5 mins", "1 day"])
+@pytest.mark.parametrize("end", ["19700101 00:00:00", "20140101 00:00:00", "20150303 09:30:00 US/Eastern"])
+def test_there_are_no_bars_before_the_market_begins(end: str, size: str) -> None:
+    async def story(ib: IB) -> None:
+        call = near(2100, "C")
+        with pytest.raises(RequestError) as failure:
+            await ib.reqHistoricalDataAsync(call, end, "1 D", size, "MIDPOINT", True)
+        assert failure.value.code == 162
+
+    play(story)
+
+
 @pytest.mark.parametrize(
     ("ask", "code"),
     [

@@ -38,6 +38,8 @@ def _read(fields: Sequence[str]) -> Calculation:
     what = ask.contract(reader)
     given, underlying = (ask.decimal(name, reader.word(name)) for name in ("given", "underlying price"))
     # ib_async writes the number of options and the options, the official client (10.50) the options alone.
+    if reader.left not in (1, 2):
+        raise Malformed(f"a calculation ends with one or two fields of options, not {reader.left}")
     while reader.left:
         if reader.word("options") not in ("", "0"):
             raise Malformed("calculation options are not supported")

@@ -62,7 +62,10 @@ def _answering(
         except Invalid as trouble:
             reason = f"Error validating request.-'bN' : cause - {trouble}"
             session.send(error(ask.req_id(fields), 321, reason))
-        except NoHistory as trouble:
+        except Malformed:
+            raise
+        except V6Error as trouble:
+            # NoHistory, and what the market or the calendar cannot answer: a time before they begin.
             reason = f"Historical Market Data Service error message:{trouble}"
             session.send(error(ask.req_id(fields), 162, reason))
 
