@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -171,6 +171,23 @@ def test_bars_of_a_day_are_those_of_its_minutes() -> None:
             assert inside[-1].close == day.close
             assert max(b.high for b in inside) == day.high
             assert min(b.low for b in inside) == day.low
+
+    play(story)
+
+
+def test_seconds_of_history_are_the_last_ones() -> None:
+    async def story(ib: IB) -> None:
+        (spx,) = await qualified(ib, SPX)
+        bars = await ib.reqHistoricalDataAsync(spx, "", "1800 S", "1 secs", "TRADES", True, formatDate=2)
+        assert len(bars) == 1800
+        assert all((b.date - a.date).seconds == 1 and b.open == a.close for a, b in pairwise(bars))
+        assert bars[-1].date == NOW - timedelta(seconds=1)
+        over_night = await ib.reqHistoricalDataAsync(
+            spx, "20150415 09:40:00 US/Eastern", "1800 S", "5 mins", "TRADES", True
+        )
+        assert [f"{b.date:%d %H:%M}" for b in over_night] == [
+            "14 15:40", "14 15:45", "14 15:50", "14 15:55", "15 09:30", "15 09:35"
+        ]  # fmt: skip
 
     play(story)
 

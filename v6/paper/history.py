@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
-from itertools import groupby
+from itertools import groupby, islice
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
@@ -138,8 +138,10 @@ class _Past:
     def candles(self) -> list[Candle]:
         days = self._days()
         if self.size_s is not None:
-            found = [c for day in days for c in self._intraday(day, self.size_s)]
-            return found[-ceil(self._length.seconds / self.size_s) :] if self._length.seconds else found
+            most = ceil(self._length.seconds / self.size_s) if self._length.seconds else None
+            # From the newest back, so that no more is looked at than is asked for.
+            newest = (c for day in reversed(days) for c in self._intraday(day, self.size_s))
+            return list(islice(newest, most))[::-1]
         kind = bars.LONG_SIZES[self._request.bar_size]
         daily = self._daily(days)
         if kind == "1 week":
@@ -181,13 +183,13 @@ class _Past:
         return [made] if made else []
 
     def _intraday(self, day: date, size_s: int) -> Iterator[Candle]:
+        """Yield the bars of a session that have begun, the newest first."""
         calendar = self._gateway.calendar
-        for start, end in bars.spans(calendar.open_utc(day), calendar.close_utc(day), size_s):
-            if start >= self._end:
-                return
-            made = self._candle(start, min(end, self._end))
-            if made is not None:
-                yield made
+        for start, end in reversed([*bars.spans(calendar.open_utc(day), calendar.close_utc(day), size_s)]):
+            if start < self._end:
+                made = self._candle(start, min(end, self._end))
+                if made is not None:
+                    yield made
 
     def _candle(self, start: datetime, end: datetime) -> Candle | None:
         moments = bars.moments(start, end)
