@@ -187,13 +187,14 @@ def paper(
     ] = None,
     speed: Annotated[float, typer.Option(min=1.0, help="Market seconds per second; nights are skipped.")] = 1.0,
     step: Annotated[float, typer.Option(min=0.1, help="Market seconds between two ticks.")] = 1.0,
+    faults: Annotated[Path | None, typer.Option(help="Fault script (YAML) to play on the wire.")] = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Serve the paper gateway: a TWS look-alike for V6 or any ib_async program."""
     from v6.service import PaperPlan, serve_paper
 
     _logging(verbose)
-    serve_paper(PaperPlan(host, port, seed, start.date() if start else None, speed, step), out)
+    serve_paper(PaperPlan(host, port, seed, start.date() if start else None, speed, step, faults), out)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from v6.daemon.describe import describe
 from v6.errors import V6Error
 from v6.execution.ledger import Ledger
 from v6.ib.link import Link
+from v6.paper.faults import Faults, load_script
 from v6.paper.gateway import PaperGateway
 from v6.paper.market import HistoryMarket, load_package_history
 from v6.paper.vtime import VirtualClock, VirtualLoop, run_virtual
@@ -38,6 +39,7 @@ class PaperPlan:
     first: date | None
     speed: float
     step_s: float
+    faults: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,8 @@ async def _gateway(loop: VirtualLoop, plan: PaperPlan) -> tuple[PaperGateway, in
         raise V6Error(f"the history ends on {market.last_day}")
     opens = calendar.open_utc(first if calendar.is_session(first) else calendar.next_session(first))
     clock = VirtualClock(loop, opens - BEFORE_OPEN)
-    gateway = PaperGateway(market, clock=clock, cash=CASH, seed=plan.seed, step_s=plan.step_s)
+    faults = Faults(load_script(plan.faults)) if plan.faults else None
+    gateway = PaperGateway(market, clock=clock, cash=CASH, seed=plan.seed, step_s=plan.step_s, faults=faults)
     return gateway, await gateway.start(plan.host, plan.port), clock
 
 

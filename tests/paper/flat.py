@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 from ib_async import IB, Bag, ComboLeg, Option
 
 from v6.model.contract import Contract, Right, SecType
+from v6.paper.faults import Faults, parse_script
 from v6.paper.gateway import PaperGateway
+from v6.paper.limits import Limits
 from v6.paper.ports import Bar, Mark, StockTerms
 from v6.paper.vtime import VirtualClock, VirtualLoop, run_virtual
 from v6.pricing.calendar import NEW_YORK, TradingCalendar
@@ -139,6 +141,7 @@ class Stage:
     gateway: PaperGateway
     port: int
     errors: list[tuple[int, int, str]] = field(default_factory=list)
+    faults: Faults | None = None
 
     async def client(self, client_id: int = 1, **options: Any) -> IB:
         ib = IB()
@@ -159,13 +162,19 @@ def play(
     cash: int = 100_000,
     seed: int = 1,
     market: FlatMarket | None = None,
+    limits: Limits | None = None,
+    faults: str | None = None,
 ) -> T:
-    """Run a story in virtual time."""
+    """Run a story in virtual time; `faults` is the list of a fault script in YAML."""
 
     async def main(loop: VirtualLoop) -> T:
         clock, scene = VirtualClock(loop, at), market or FlatMarket()
-        gateway = PaperGateway(scene, clock=clock, cash=Decimal(cash), seed=seed, step_s=step_s, calendar=weekdays())
-        stage = Stage(loop, clock, scene, gateway, await gateway.start("127.0.0.1", 0))
+        engine = Faults(parse_script(f"version: 1\nseed: {seed}\nfaults:\n{faults}")) if faults else None
+        gateway = PaperGateway(
+            scene, clock=clock, cash=Decimal(cash), seed=seed, step_s=step_s, calendar=weekdays(), limits=limits,
+            faults=engine,
+        )  # fmt: skip
+        stage = Stage(loop, clock, scene, gateway, await gateway.start("127.0.0.1", 0), faults=engine)
         problems: list[dict[str, Any]] = []
         loop.set_exception_handler(lambda _, context: problems.append(context))
         try:

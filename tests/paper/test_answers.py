@@ -167,7 +167,7 @@ def test_daily_bars_end_with_the_last_session_that_has_closed() -> None:
         assert [str(bar.date) for bar in bars] == ["2015-03-02", "2015-03-03", "2015-03-04"]
         assert (bars[0].open, bars[0].high, bars[0].low, bars[0].close) == (1.0, 3.0, 0.5, 2.0)
         with pytest.raises(Exception, match="162"):
-            await ib.reqHistoricalDataAsync(INDEX, "", "3 D", "5 mins", "TRADES", True)
+            await ib.reqHistoricalDataAsync(INDEX, "", "3 D", "5 mins", "MIDPOINT", True)
 
     play(story, at=OPEN + timedelta(days=3))
 

@@ -52,7 +52,8 @@ def test_a_message_with_a_field_too_few_cannot_be_encoded() -> None:
 
 def test_no_two_server_messages_share_an_id() -> None:
     tables = [value for value in vars(fields).values() if isinstance(value, Message)]
-    ids = [table.msg_id for table in tables]
+    # Tick by tick is one message with a layout for each kind of tick.
+    ids = [table.msg_id for table in tables if table.msg_id != 99]
     assert len(ids) == len(set(ids)) > 30
 
 

@@ -103,6 +103,29 @@ def test_the_day_begins_at_the_close_of_the_day_before() -> None:
     play(story)
 
 
+def test_what_each_contract_makes_in_a_day_adds_up_to_what_the_account_makes() -> None:
+    async def story(stage: Stage) -> None:
+        ib = await stage.client()
+        ib.placeOrder(bag(*CONDOR), LimitOrder("BUY", 1, -2.0, tif="DAY"))
+        await asyncio.sleep(86400)
+        total = ib.reqPnL("DU1234567")
+        parts = [
+            ib.reqPnLSingle("DU1234567", "", c.conId) for c in map(wire, (LONG_PUT, SHORT_PUT, SHORT_CALL, LONG_CALL))
+        ]
+        await asyncio.sleep(1)
+        assert [p.dailyPnL for p in parts] == [0, 0, 0, 0]
+        stage.market.quotes |= {10: (1.4, 1.6), 11: (2.4, 2.6)}
+        ib.placeOrder(wire(SHORT_PUT), LimitOrder("BUY", 1, 3.0, tif="DAY"))
+        await asyncio.sleep(600)
+        put, short = parts[0], parts[1]
+        assert put.dailyPnL == pytest.approx(100 * (1.5 - 1.1))
+        assert (short.position, short.value, short.unrealizedPnL) == (0, 0, 0)
+        assert short.dailyPnL == pytest.approx(100 * (2.15 - 2.6) - 1.25)
+        assert sum(p.dailyPnL for p in parts) == pytest.approx(total.dailyPnL)
+
+    play(story)
+
+
 def test_account_values_come_again_at_steps_when_they_have_changed() -> None:
     async def story(stage: Stage) -> None:
         ib = await stage.client()

@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from ib_async import LimitOrder, MarketOrder, Order
+from ib_async import LimitOrder, Order
 
 from tests.paper.flat import LONG_PUT, SHORT_PUT, Stage, bag, play, wire
 
@@ -20,7 +20,6 @@ async def pause(stage: Stage, seconds: float = 2.0) -> None:
         (limit("BUY", 1, 2.31), 110),
         (limit("BUY", 1, 3.05), 110),
         (limit("BUY", 1, -1.0), 110),
-        (MarketOrder("BUY", 1, tif="DAY"), 201),
         (limit("BUY", 1, 2.3, tif="IOC"), 201),
         (limit("BUY", 1, 2.3, allOrNone=True), 201),
         (limit("BUY", 1, 2.3, parentId=77), 135),

@@ -12,6 +12,7 @@ from tests.paper.flat import (
     play,
 )
 from v6.paper.codec import Framer, frame, split
+from v6.paper.limits import Limits
 
 
 def test_ib_async_connects_and_its_whole_start_up_sync_is_answered() -> None:
@@ -158,7 +159,7 @@ def test_nothing_that_a_client_sends_kills_its_session() -> None:
         assert not client.lost
         assert client.heard[-1][0] == "49"
 
-    play(story)
+    play(story, limits=Limits(messages=None))
 
 
 def test_every_request_without_an_answer_gets_error_320_under_its_id() -> None:

@@ -34,12 +34,16 @@ class Ledger:
         self.realized = _ZERO
         self.holdings: dict[int, Holding] = {}
         self.closed: dict[int, Holding] = {}
+        self.flows: dict[int, Decimal] = {}
+        """What trading each contract has brought in (paid: negative) since `begin_day`, commissions included."""
         self._margin: Decimal | None = None
 
     def trade(self, contract: Contract, quantity: int, price: Decimal, commission: Decimal) -> Decimal | None:
         """Book a fill of signed contracts; return the realised profit of the part that closed, None if none did."""
         held = self.holdings.get(contract.con_id, Holding(contract, 0, _ZERO))
-        self.cash -= quantity * price * contract.multiplier + commission
+        paid = quantity * price * contract.multiplier + commission
+        self.cash -= paid
+        self.flows[contract.con_id] = self.flows.get(contract.con_id, _ZERO) - paid
         closing = min(abs(quantity), abs(held.quantity)) if held.quantity * quantity < 0 else 0
         cost, realized = held.cost, None
         if closing:
@@ -55,6 +59,10 @@ class Ledger:
             cost += sign * opening * price * contract.multiplier + commission * opening / abs(quantity)
         self._put(Holding(contract, held.quantity + quantity, cost, held.realized + (realized or _ZERO)))
         return realized
+
+    def begin_day(self) -> None:
+        """Count flows from now on."""
+        self.flows.clear()
 
     def settle(self, con_id: int, value: Decimal) -> Holding:
         """Close a holding at its cash value per share, without commission; return what was held."""

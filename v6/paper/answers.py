@@ -1,30 +1,23 @@
-"""What the gateway answers to each request."""
+"""What the gateway answers to requests about the market, contracts and orders."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from v6.errors import V6Error
 from v6.model.contract import Contract, Leg, SecType
 from v6.paper import requests as ask
-from v6.paper.codec import Malformed, Wire, frame, text
+from v6.paper.codec import Malformed
 from v6.paper.fields import (
-    ACCOUNT_END,
-    ACCOUNT_TIME,
     COMPLETED_END,
     CONTRACT_END,
     CURRENT_TIME,
     EXECUTION_END,
-    HISTORY_ID,
     MANAGED_ACCOUNTS,
-    MULTI_END,
     NEXT_VALID_ID,
     OPEN_ORDER_END,
     OPTION_PARAMS_END,
-    POSITION_END,
-    SUMMARY_END,
     error,
 )
 from v6.paper.lines import DIVIDENDS, FROZEN, LIVE, Line
@@ -40,7 +33,8 @@ from v6.paper.listing import (
     underlying,
 )
 from v6.paper.orders import PaperExecution, PaperOrder, completed_order, open_order, order_status
-from v6.pricing.calendar import NEW_YORK, new_york_date
+from v6.paper.times import moment
+from v6.pricing.calendar import new_york_date
 
 if TYPE_CHECKING:
     from v6.paper.session import Session
@@ -68,6 +62,10 @@ def watch(session: Session, fields: Sequence[str]) -> None:
     if request.snapshot and request.generic:
         reason = "Snapshot market data subscription is not applicable to generic ticks"
         session.send(error(request.req_id, 321, f"Error validating request.-'bX' : cause - {reason}"))
+        return
+    most = gateway.limits.lines
+    if not request.snapshot and most is not None and gateway.lines_used >= most:
+        session.send(error(request.req_id, 101, "Max number of tickers has been reached"))
         return
     is_bag = request.contract.sec_type == "BAG"
     if is_bag:
@@ -139,57 +137,6 @@ def rule(session: Session, fields: Fields) -> None:
     session.send(market_rule(number, RULES[number]))
 
 
-_SESSIONS: Final = {"D": 1, "W": 5, "M": 21, "Y": 252}
-
-
-def _sessions(request: ask.HistoryRequest) -> int:
-    count, _, unit = request.duration.partition(" ")
-    if request.bar_size not in ("1 day", "1d") or unit not in _SESSIONS or request.keep_up_to_date or len(count) > 4:
-        raise Malformed("only complete daily bars are kept here")
-    return ask.integer("duration", count) * _SESSIONS[unit]
-
-
-def history(session: Session, fields: Sequence[str]) -> None:
-    request, gateway = ask.history(fields), session.gateway
-    try:
-        count = _sessions(request)
-        contract = resolve(gateway.market, request.contract, gateway.clock.now())
-        until = _last_complete(session, _moment(request.end) or gateway.clock.now())
-        bars = gateway.market.daily(contract.con_id, until, count)
-    except NotFound:
-        raise
-    except V6Error as trouble:
-        reason = f"Historical Market Data Service error message:{trouble}"
-        session.send(error(request.req_id, 162, reason))
-        return
-    row: list[Wire] = [HISTORY_ID, request.req_id, _day(bars[0].day if bars else until), _day(until), len(bars)]
-    for bar in bars:
-        row += [f"{bar.day:%Y%m%d}", bar.open, bar.high, bar.low, bar.close, 0, 0.0, 0]
-    session.send(frame([text(f) for f in row]))
-
-
-def _day(day: date) -> str:
-    return f"{day:%Y%m%d} 00:00:00"
-
-
-def _moment(end: str) -> datetime | None:
-    """Return the end of a history request: `20241220-21:00:00` is UTC, `20241220 16:00:00 US/Eastern` New York."""
-    if not end:
-        return None
-    zone = UTC if "-" in end or end.endswith("UTC") else NEW_YORK
-    try:
-        return datetime.strptime(end.replace("-", " ")[:17], "%Y%m%d %H:%M:%S").replace(tzinfo=zone)
-    except ValueError:
-        raise Malformed(f"endDateTime {end!r}") from None
-
-
-def _last_complete(session: Session, moment: datetime) -> date:
-    """Return the last session that had closed; today's bar does not exist before its close."""
-    calendar, day = session.gateway.calendar, new_york_date(moment)
-    last = calendar.session_on_or_before(day)
-    return last if calendar.close_utc(last) <= moment else calendar.previous_session(last)
-
-
 # -- orders
 
 
@@ -235,7 +182,7 @@ def executions(session: Session, fields: Fields) -> None:
     """TWS keeps those since midnight (in New York)."""
     number, client = whole(fields, "reqId"), whole(fields, "clientId")
     today = new_york_date(session.gateway.clock.now())
-    since = _moment(fields["time"]) if fields["time"] else None
+    since = moment(fields["time"], "time")
     out = []
     for execution in session.gateway.desk.executions:
         if new_york_date(execution.at) == today and _fits(execution, fields, client, since):
@@ -262,75 +209,6 @@ def ids(session: Session, fields: Fields) -> None:
     session.send(NEXT_VALID_ID.encode(session.gateway.desk.next_id))
 
 
-# -- account
-
-
-def positions(session: Session, fields: Fields) -> None:
-    session.wants_positions = True
-    figures = session.gateway.figures()
-    session.send(figures.positions(figures.ledger.holdings.values()) + POSITION_END.encode())
-
-
-def cancel_positions(session: Session, fields: Fields) -> None:
-    session.wants_positions = False
-
-
-def account_updates(session: Session, fields: Fields) -> None:
-    session.wants_account = on(fields, "subscribe")
-    if not session.wants_account:
-        return
-    figures = session.gateway.figures()
-    now = session.gateway.clock.now().astimezone(NEW_YORK)
-    session.send(
-        figures.account_values(figures.values())
-        + figures.portfolio()
-        + ACCOUNT_TIME.encode(f"{now:%H:%M}")
-        + ACCOUNT_END.encode(session.gateway.account)
-    )
-
-
-def account_multi(session: Session, fields: Fields) -> None:
-    number = whole(fields, "reqId")
-    session.multis[number] = fields["modelCode"]
-    figures = session.gateway.figures()
-    session.send(figures.multi(number, fields["modelCode"], figures.values()) + MULTI_END.encode(number))
-
-
-def account_summary(session: Session, fields: Fields) -> None:
-    number = whole(fields, "reqId")
-    session.summaries[number] = fields["tags"]
-    figures = session.gateway.figures()
-    session.send(figures.summary(number, fields["tags"], figures.values()) + SUMMARY_END.encode(number))
-
-
-def pnl(session: Session, fields: Fields) -> None:
-    session.pnls.append(whole(fields, "reqId"))
-    session.send(session.gateway.figures().pnl(session.pnls[-1]))
-
-
-def pnl_single(session: Session, fields: Fields) -> None:
-    number, con_id = whole(fields, "reqId"), whole(fields, "conId")
-    session.pnl_singles[number] = con_id
-    session.send(session.gateway.figures().pnl_single(number, con_id))
-
-
-def cancel_pnl(session: Session, fields: Fields) -> None:
-    number = whole(fields, "reqId")
-    session.pnls = [n for n in session.pnls if n != number]
-
-
-def cancel_pnl_single(session: Session, fields: Fields) -> None:
-    session.pnl_singles.pop(whole(fields, "reqId"), None)
-
-
-def cancel_multi(session: Session, fields: Fields) -> None:
-    session.multis.pop(whole(fields, "reqId"), None)
-
-
-def cancel_summary(session: Session, fields: Fields) -> None:
-    session.summaries.pop(whole(fields, "reqId"), None)
-
-
 def current_time(session: Session, fields: Fields) -> None:
     session.send(CURRENT_TIME.encode(int(session.gateway.clock.now().timestamp())))
 
@@ -340,16 +218,14 @@ def accounts(session: Session, fields: Fields) -> None:
 
 
 def nothing(session: Session, fields: Fields) -> None:
-    """Accept what needs no answer: the log level, the cancel of a history that has been sent already."""
+    """Accept what needs no answer: the log level."""
 
 
-RAW_ANSWERS: Final[dict[int, Callable[[Session, Sequence[str]], None]]] = {1: watch, 3: place, 20: history}
+RAW_ANSWERS: Final[dict[int, Callable[[Session, Sequence[str]], None]]] = {1: watch, 3: place}
 """Requests of variable length, which read their own fields."""
 
 ANSWERS: Final[dict[int, Callable[[Session, Fields], None]]] = {
-    2: unwatch, 4: cancel, 5: open_orders, 6: account_updates, 7: executions, 8: ids, 9: contract_details,
-    14: nothing, 15: auto_open, 16: all_open_orders, 17: accounts, 25: nothing, 49: current_time, 58: cancel_all,
-    59: liveness, 61: positions, 62: account_summary, 63: cancel_summary, 64: cancel_positions,
-    76: account_multi, 77: cancel_multi, 78: option_chain, 91: rule, 92: pnl, 93: cancel_pnl, 94: pnl_single,
-    95: cancel_pnl_single, 99: completed_orders,
+    2: unwatch, 4: cancel, 5: open_orders, 7: executions, 8: ids, 9: contract_details, 14: nothing, 15: auto_open,
+    16: all_open_orders, 17: accounts, 49: current_time, 58: cancel_all, 59: liveness, 78: option_chain, 91: rule,
+    99: completed_orders,
 }  # fmt: skip

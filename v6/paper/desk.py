@@ -68,6 +68,7 @@ class Desk:
         self.executions: list[PaperExecution] = []
         self.refs: Counter[str] = Counter()
         self.is_open = False
+        self.partial_share = PARTIAL_SHARE
         self._market = market
         self._clock = clock
         self._ledger = ledger
@@ -327,7 +328,7 @@ class Desk:
 
     def _fill(self, order: PaperOrder, net: Decimal, book: Book) -> None:
         size = order.remaining
-        if size > 1 and self._draw(order) < PARTIAL_SHARE:
+        if size > 1 and self._draw(order) < self.partial_share:
             size = 1 + int(self._draw(order) * (size - 1))
         order.filled += size
         order.value += net * size

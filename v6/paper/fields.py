@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from v6.paper.codec import message, names
+from v6.paper.codec import Message, message, names
 
 S11: Final = "conId symbol secType lastTradeDate strike right multiplier exchange currency localSymbol tradingClass"
 
@@ -53,9 +53,32 @@ CONTRACT = message(
 )  # fmt: skip
 CONTRACT_END = message(52, 1, 3, "reqId")
 OPTION_PARAMS_END = message(76, None, 2, "reqId")
+POSITION_MULTI = message(71, 1, 18, f"reqId account {S11} position avgCost modelCode")
+POSITION_MULTI_END = message(72, 1, 3, "reqId")
+SCANNER_PARAMETERS = message(19, 1, 3, "xml")
+USER_INFO = message(107, None, 3, "reqId whiteBrandingId")
+HEAD_TIMESTAMP = message(88, None, 3, "reqId timestamp")
+HISTORY_UPDATE = message(90, None, 10, "reqId count date open close high low average volume")
+REAL_TIME_BAR = message(50, 3, 11, "reqId time open high low close volume average count")
+# Tick-by-tick has one layout per kind; the kind stands in the message.
+TICK_BID_ASK = message(99, None, 9, "reqId kind time bid ask bidSize askSize attrMask")
+TICK_MID_POINT = message(99, None, 5, "reqId kind time midPoint")
+TICK_LAST = message(99, None, 9, "reqId kind time price size attrMask exchange conditions")
+
+# Messages with counted blocks inside, which have an id and no table.
 OPTION_PARAMS_ID: Final = 75
 MARKET_RULE_ID: Final = 93
 HISTORY_ID: Final = 17
+SOFT_DOLLAR_TIERS_ID: Final = 77
+FAMILY_CODES_ID: Final = 78
+SYMBOL_SAMPLES_ID: Final = 79
+DEPTH_EXCHANGES_ID: Final = 80
+SMART_COMPONENTS_ID: Final = 82
+NEWS_PROVIDERS_ID: Final = 85
+HISTORICAL_TICKS_ID: Final = 96
+HISTORICAL_BID_ASK_ID: Final = 97
+HISTORICAL_LAST_ID: Final = 98
+SCHEDULE_ID: Final = 106
 
 EXECUTION = message(
     11, None, 32,
@@ -110,6 +133,12 @@ COMPLETED_STATE: Final = names(
     "shareholder imbalanceOnly routeMarketableToBbo parentPermId completedTime completedStatus minTradeQty "
     "minCompeteSize competeAgainstBestOffset midOffsetAtWhole midOffsetAtHalf"
 )
+
+
+TABLES: Final[dict[int, Message]] = {
+    table.msg_id: table for table in list(globals().values()) if isinstance(table, Message) and table.msg_id != 99
+}
+"""Every message of fixed layout by its id; tick by tick (99) has one layout per kind and is left out."""
 
 
 def error(number: int, code: int, reason: str) -> bytes:

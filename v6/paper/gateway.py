@@ -18,7 +18,10 @@ from typing import Final
 
 from v6.paper.account import Ledger
 from v6.paper.desk import Desk
+from v6.paper.faults.engine import Faults
 from v6.paper.intake import Fees
+from v6.paper.limits import Limits
+from v6.paper.market.book import FLAT_RATES
 from v6.paper.matching import cents
 from v6.paper.ports import Mark, Market, Payout, StockMarket, StockTerms
 from v6.paper.reports import Figures
@@ -52,17 +55,24 @@ class PaperGateway:
     def __init__(
         self, market: Market, *, clock: Clock, account: str = "DU1234567", cash: Decimal, seed: int, step_s: float,
         fees: Fees | None = None, calendar: TradingCalendar | None = None,
+        rates: tuple[float, float] = (FLAT_RATES.rate, FLAT_RATES.dividend), limits: Limits | None = None,
+        faults: Faults | None = None,
     ) -> None:  # fmt: skip
+        """Open an account; `rates` are the continuous interest and dividend yield that the option calculator uses."""
         self.market = market
         self.clock = clock
         self.account = account
         self.calendar = calendar or xnys()
+        self.rates = rates
+        self.limits = limits or Limits()
+        self._faults = faults
         self.sessions: list[Session] = []
         self.ledger = Ledger(cash)
         self.desk = Desk(market, clock, self.ledger, self, account=account, seed=seed, fees=fees or Fees(),
                          step_s=step_s)  # fmt: skip
         self._step_s = step_s
         self._day_start = cash
+        self._day_values: dict[int, Decimal] = {}
         self._prices: dict[int, Decimal] = {}
         self._server: asyncio.AbstractServer | None = None
         self._step_timer: asyncio.TimerHandle | None = None
@@ -73,7 +83,9 @@ class PaperGateway:
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen and begin to live with the clock; return the port."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Session(self), host, port)
+        self._server = await loop.create_server(self._accept, host, port)
+        if self._faults is not None:
+            self._faults.start(self)
         self._due = None
         self._wake()
         self._plan_expiry()
@@ -85,6 +97,8 @@ class PaperGateway:
             if timer is not None:
                 timer.cancel()
         self.desk.stop()
+        if self._faults is not None:
+            self._faults.stop()
         if self._server is not None:
             self._server.close()
         for session in list(self.sessions):
@@ -92,6 +106,9 @@ class PaperGateway:
         if self._server is not None:
             await self._server.wait_closed()
             self._server = None
+
+    def _accept(self) -> Session:
+        return Session(self) if self._faults is None else self._faults.session(self)
 
     # -- truth, for tests
 
@@ -145,7 +162,12 @@ class PaperGateway:
             if mark is not None:
                 self._prices[con_id] = cents(mark.price)
         self._prices = {con_id: p for con_id, p in self._prices.items() if con_id in held}
-        return Figures(self.ledger, self._prices, self.account, self._day_start)
+        return Figures(self.ledger, self._prices, self.account, self._day_start, self._day_values)
+
+    @property
+    def lines_used(self) -> int:
+        """Return how many lines of market data the clients have open together."""
+        return sum(len(session.lines.by_id) for session in self.sessions)
 
     def ready(self) -> list[Session]:
         """Return the sessions that have started their API."""
@@ -181,6 +203,8 @@ class PaperGateway:
             else:
                 if not self.desk.is_open:
                     self.desk.open()
+                    for session in self.ready():
+                        session.streams.begin_session()
                 self._step()
             self._due = self._next_due(now)
         if self._due is not None:
@@ -210,8 +234,12 @@ class PaperGateway:
     def _shut(self) -> None:
         if self.desk.is_open:
             self.desk.close()
-            self._day_start = self.net_liquidation()
+            figures = self.figures()
+            self._day_start = figures.net_liquidation
+            self._day_values = {c: self.ledger.value(h, figures.prices) for c, h in self.ledger.holdings.items()}
+            self.ledger.begin_day()
             for session in self.ready():
+                session.streams.end_session()
                 session.send(session.lines.freeze())
 
     def _step(self) -> None:

@@ -15,7 +15,7 @@ from v6.paper.listing import RULES, resolve, rule_of
 from v6.paper.matching import BAG_TICK, book_of, divisible, on_tick
 from v6.paper.orders import MarginChange, OrderType, PaperOrder, Terms
 from v6.paper.ports import Market
-from v6.paper.requests import PlaceOrder, integer
+from v6.paper.requests import UNSET, PlaceOrder, integer
 
 _UNSUPPORTED: Final = (
     "goodAfterTime", "goodTillDate", "trailStopPrice", "trailingPercent", "adjustedOrderType", "faGroup", "modelCode",
@@ -67,7 +67,7 @@ def read_terms(request: PlaceOrder) -> Terms:
     tif = request.terms["tif"] or "DAY"
     if tif not in ("DAY", "GTC"):
         raise rejected(f"time in force {tif} is not supported here; use DAY or GTC")
-    odd = [*request.extras, *(name for name in _UNSUPPORTED if request.terms[name] not in ("", "0", "0.0"))]
+    odd = [*request.extras, *(name for name in _UNSUPPORTED if request.terms[name] not in UNSET | {"0", "0.0"})]
     if request.flag("allOrNone"):
         odd.append("allOrNone")
     if odd:
@@ -104,9 +104,9 @@ def read_legs(request: PlaceOrder, market: Market, at: datetime) -> tuple[Leg, .
 
 
 def check_prices(terms: Terms, legs: tuple[Leg, ...], is_bag: bool) -> None:
-    """Refuse market orders on options and prices off the grid."""
+    """Refuse prices off the grid."""
     if terms.order_type is OrderType.MARKET:
-        raise rejected("Market orders are not allowed on options; use a limit")
+        return
     rule = ((Decimal(0), BAG_TICK),) if is_bag else RULES[rule_of(legs[0].contract)]
     used = [terms.limit if terms.order_type is not OrderType.STOP else None]
     used.append(terms.stop if terms.order_type is not OrderType.LIMIT else None)

@@ -28,6 +28,8 @@ IB_DIVIDENDS: Final = 59
 DIVIDENDS: Final = "456"
 """The generic tick that a client names to be told of dividends."""
 LIVE, FROZEN = 1, 2
+BBO_EXCHANGE: Final = "9c0001"
+"""The name of the exchanges behind our quotes, which reqSmartComponents spells out."""
 
 NOTHING_PAID: Final[Mapping[int, Payout | None]] = {}
 
@@ -56,7 +58,7 @@ class Line:
     def header(self) -> bytes:
         """Return what precedes the first tick: the kind of the prices (live, frozen) and the tick size."""
         tick = 0.05 if self.is_bag else RULES[rule_of(self.legs[0].contract)][0][1]
-        return self.turn(self.kind) + TICK_REQ_PARAMS.encode(self.req_id, tick, "9c0001", 3)
+        return self.turn(self.kind) + TICK_REQ_PARAMS.encode(self.req_id, tick, BBO_EXCHANGE, 3)
 
     def turn(self, kind: int) -> bytes:
         """Return the message that the prices of this line are live or frozen from now on."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, TypeAlias
 
 from v6.model.contract import SecType
 from v6.paper.account import Holding, Ledger
 from v6.paper.codec import UNSET_DOUBLE
-from v6.paper.fields import ACCOUNT_VALUE, MULTI, PNL, PNL_SINGLE, PORTFOLIO, POSITION, SUMMARY
+from v6.paper.fields import ACCOUNT_VALUE, MULTI, PNL, PNL_SINGLE, PORTFOLIO, POSITION, POSITION_MULTI, SUMMARY
 from v6.paper.listing import block
 
 CENT: Final = Decimal("0.01")
@@ -20,12 +20,16 @@ Row: TypeAlias = tuple[str, str, str]
 
 @dataclass(slots=True)
 class Figures:
-    """The account in money at one moment; `day_start` is the net liquidation at the previous close."""
+    """The account in money at one moment.
+
+    `day_start` is the net liquidation at the previous close, `day_values` what each holding was worth then.
+    """
 
     ledger: Ledger
     prices: Mapping[int, Decimal]
     account: str
     day_start: Decimal
+    day_values: Mapping[int, Decimal] = field(default_factory=dict)
 
     @property
     def net_liquidation(self) -> Decimal:
@@ -99,18 +103,29 @@ class Figures:
             POSITION.encode(self.account, *block(h.contract, ""), h.quantity, _money(h.average_cost)) for h in holdings
         )
 
+    def positions_multi(self, req_id: int, model: str, holdings: Iterable[Holding]) -> bytes:
+        """Return positionMulti messages."""
+        rows = ((*block(h.contract, ""), h.quantity, _money(h.average_cost)) for h in holdings)
+        return b"".join(POSITION_MULTI.encode(req_id, self.account, *row, model) for row in rows)
+
     def pnl(self, req_id: int) -> bytes:
         """Return the pnl message: daily, unrealised, realised."""
         daily = self.net_liquidation - self.day_start
         return PNL.encode(req_id, _money(daily), _money(self.unrealized), _money(self.ledger.realized))
 
+    def daily_of(self, con_id: int) -> Decimal:
+        """Return what one contract has made since the previous close; over all contracts it is the account's."""
+        zero, held = Decimal(0), self.ledger.holdings.get(con_id)
+        value = zero if held is None else self.ledger.value(held, self.prices)
+        return value - self.day_values.get(con_id, zero) + self.ledger.flows.get(con_id, zero)
+
     def pnl_single(self, req_id: int, con_id: int) -> bytes:
-        """Return pnlSingle of one holding; the daily figure is unset, we do not keep yesterday's per position."""
-        held = self.ledger.holdings.get(con_id)
+        """Return pnlSingle of one contract; all but the position is unset for one that was never held."""
+        held = self.ledger.holdings.get(con_id) or self.ledger.closed.get(con_id)
         if held is None:
             return PNL_SINGLE.encode(req_id, 0, UNSET_DOUBLE, UNSET_DOUBLE, UNSET_DOUBLE, UNSET_DOUBLE)
-        value = self.ledger.value(held, self.prices)
-        return PNL_SINGLE.encode(req_id, held.quantity, UNSET_DOUBLE, _money(value - held.cost),
+        value = self.ledger.value(held, self.prices) if held.quantity else Decimal(0)
+        return PNL_SINGLE.encode(req_id, held.quantity, _money(self.daily_of(con_id)), _money(value - held.cost),
                                  _money(held.realized), _money(value))  # fmt: skip
 
 

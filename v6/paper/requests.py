@@ -53,10 +53,14 @@ TABLES: Final[dict[int, tuple[str, ...]]] = {
 LARGEST: Final = 15
 """Decimal digits beyond which a number is not meant: 1E999999999 must not become an integer."""
 
+UNSET: Final = frozenset(("", UNSET_DOUBLE, "1.7976931348623157e+308", "2147483647", "-9223372036854775808"))
+"""How clients write a number that is not given: empty, or the largest of its type (the official client)."""
+
 REQ_ID_AT: Final[dict[int, int]] = {
-    1: 2, 2: 2, 3: 1, 4: 2, 7: 2, 9: 2, 10: 2, 20: 1, 21: 2, 22: 1, 25: 2, 50: 2, 51: 2, 52: 2, 53: 2, 54: 2, 55: 2,
-    56: 2, 57: 2, 62: 2, 63: 2, 74: 2, 75: 2, 76: 2, 77: 2, 78: 1, 79: 1, 81: 1, 83: 1, 84: 1, 86: 1, 87: 1, 88: 1,
-    89: 1, 90: 1, 92: 1, 93: 1, 94: 1, 95: 1, 96: 1, 97: 1, 98: 1, 100: 1, 101: 1, 102: 1, 103: 1, 104: 1,
+    1: 2, 2: 2, 3: 1, 4: 2, 7: 2, 9: 2, 10: 2, 11: 2, 19: 4, 20: 1, 21: 2, 22: 1, 23: 2, 25: 2, 50: 2, 51: 2, 52: 2,
+    53: 2, 54: 2, 55: 2, 56: 2, 57: 2, 62: 2, 63: 2, 67: 2, 68: 2, 69: 2, 70: 2, 74: 2, 75: 2, 76: 2, 77: 2, 78: 1,
+    79: 1, 81: 1, 83: 1, 84: 1, 86: 1, 87: 1, 88: 1, 89: 1, 90: 1, 92: 1, 93: 1, 94: 1, 95: 1, 96: 1, 97: 1, 98: 1,
+    100: 1, 101: 1, 102: 1, 103: 1, 104: 1,
 }  # fmt: skip
 """Where the request (or order) id stands, counted from the message id; for error replies to what we cannot read."""
 
@@ -69,9 +73,9 @@ def req_id(fields: Sequence[str]) -> int:
         return -1
 
 
-def parse(msg_id: int, fields: Sequence[str]) -> dict[str, str]:
+def parse(msg_id: int, fields: Sequence[str], tables: Mapping[int, tuple[str, ...]] = TABLES) -> dict[str, str]:
     """Return the named fields of a request of fixed length; raise Malformed if the count is wrong."""
-    row = TABLES[msg_id]
+    row = tables[msg_id]
     body = fields[1:]
     if len(body) != len(row):
         raise Malformed(f"request {msg_id} has {len(body)} fields after its id, not {len(row)}")
@@ -152,7 +156,7 @@ class PlaceOrder:
 
 def decimal(name: str, field: str) -> Decimal | None:
     """Return a finite number, or None for an empty or unset field."""
-    if not field or field in (UNSET_DOUBLE, "1.7976931348623157e+308"):
+    if field in UNSET:
         return None
     try:
         value = Decimal(field)

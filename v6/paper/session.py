@@ -8,20 +8,21 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, cast
 
 from v6.errors import V6Error
-from v6.paper.answers import ANSWERS, RAW_ANSWERS
 from v6.paper.codec import Framer, Malformed, frame, split
 from v6.paper.fields import MANAGED_ACCOUNTS, NEXT_VALID_ID, OPEN_ORDER_END, error
+from v6.paper.limits import Pace
 from v6.paper.lines import Lines
 from v6.paper.listing import NotFound
 from v6.paper.orders import open_order, order_status
 from v6.paper.reports import Figures, Row
 from v6.paper.requests import parse, req_id
+from v6.paper.routes import START_API, answer
+from v6.paper.streams import Streams
 
 if TYPE_CHECKING:
     from v6.paper.gateway import PaperGateway
 
 SERVER_VERSION: Final = 178
-START_API: Final = 71
 _RANGE = re.compile(r"v(\d+)\.\.(\d+)")
 _FARMS: Final = (
     (2104, "Market data farm connection is OK:usopt"),
@@ -46,6 +47,8 @@ class Session(asyncio.Protocol):
         self.stage = Stage.GREETING
         self.client_id = -1
         self.lines = Lines()
+        self.streams = Streams(self)
+        self.pace = Pace(gateway.limits)
         self.wants_positions = False
         self.wants_account = False
         self.multis: dict[int, str] = {}
@@ -64,6 +67,7 @@ class Session(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.stage = Stage.CLOSED
+        self.streams.stop()
         if self in self.gateway.sessions:
             self.gateway.sessions.remove(self)
 
@@ -150,6 +154,13 @@ class Session(asyncio.Protocol):
         )
 
     def _request(self, fields: list[str]) -> None:
+        if not self.pace.takes(asyncio.get_running_loop().time()):
+            most = self.gateway.limits.messages
+            reason = f"Max rate of messages per second has been exceeded:max={most} ({self.pace.offences})"
+            self.send(error(-1, 100, reason))
+            if self.pace.spent:
+                self.close()
+            return
         number = req_id(fields)
         try:
             msg_id = int(fields[0]) if fields else -1
@@ -157,13 +168,7 @@ class Session(asyncio.Protocol):
             self.send(error(-1, 320, f"Error reading request: {fields[0][:40]!r} is no message id"))
             return
         try:
-            if msg_id in RAW_ANSWERS:
-                RAW_ANSWERS[msg_id](self, fields)
-            elif msg_id in ANSWERS:
-                ANSWERS[msg_id](self, parse(msg_id, fields))
-            else:
-                text = f"Error reading request: the paper gateway does not support request {msg_id}"
-                self.send(error(number, 320, text))
+            answer(self, msg_id, fields)
         except NotFound as trouble:
             text = "No security definition has been found for the request"
             self.send(error(number, 200, f"{text} {trouble}".strip()))
