@@ -47,7 +47,7 @@ def test_a_finding_has_its_place_and_exit_code_one(desk: Path) -> None:
 
 def test_a_check_runs_the_rule_tests(desk: Path) -> None:
     rule = desk / "rules/take_profit.yaml"
-    rule.write_text(rule.read_text().replace("target: {value: 0.50", "target: {value: 0.60"))
+    rule.write_text(rule.read_text().replace("target: {value: 0.50", "target: {value: 0.63"))
     done = v6("check", cwd=desk)
     assert done.returncode == 1
     assert ": expectation: at " in done.stdout

@@ -411,13 +411,13 @@ def started_with_tests(root: Path) -> tuple[Reloader, Accepted]:
 
 def test_a_tree_whose_rule_tests_fail_is_refused_with_the_place_of_each_expectation(root: Path) -> None:
     reloader, before = started_with_tests(root)
-    edit(root, "rules/take_profit.yaml", "target: {value: 0.50", "target: {value: 0.60")
+    edit(root, "rules/take_profit.yaml", "target: {value: 0.50", "target: {value: 0.63")
     found = refused(root, reloader)
     assert all(re.match(r"rules/(take_profit|bundle)\.test\.yaml:\d+:\d+: expectation: at ", text) for text in found)
     accepted, refusal = Reloader(root).start(before.texts_json)
     assert accepted.ruleset.fingerprint == before.ruleset.fingerprint
     assert refusal is not None
-    edit(root, "rules/take_profit.yaml", "target: {value: 0.60", "target: {value: 0.50")
+    edit(root, "rules/take_profit.yaml", "target: {value: 0.63", "target: {value: 0.50")
     assert isinstance(settle(reloader), Accepted)
 
 
