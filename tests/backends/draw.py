@@ -88,6 +88,10 @@ class Author:
         form = random.randrange(8) if depth > 0 and random.random() < 0.6 else -1
         if form < 0:
             return self._leaf()
+        if BinaryOp.DIV in self.operators and random.random() < 0.05:
+            # A quotient is finite and huge where its divisor is tiny; what follows it is what overflows.
+            quotient = Binary(BinaryOp.DIV, self._leaf(), Name(random.choice(self.symbols), SPAN), SPAN)
+            return Binary(random.choice((BinaryOp.MUL, BinaryOp.SUB)), quotient, Number(1e12, SPAN), SPAN)
         if form < 3:
             return Binary(random.choice(self.operators), self.number(depth - 1), self.number(depth - 1), SPAN)
         if form == 3:
