@@ -197,6 +197,13 @@ def test_a_state_of_another_version_is_refused() -> None:
         RuleState.from_json('{"version":9,"keys":{}}')
 
 
+def test_a_test_for_a_quotient_is_none_of_the_quotients_business() -> None:
+    text = swapped(RULE, {"when: pnl_ratio >= target": "when: not has(3 / pnl_ratio * 1e12) and target > 0"})
+    rules = compiled(swapped(text, {"pnl_ratio: 0.6": "pnl_ratio: 0"}))
+    rows = [(0, {"pnl_ratio": 0.0}), (5, {"pnl_ratio": 5e-324}), (10, LOST), (15, UP)]
+    assert fired(rules, rows) == [True, True, True, False]
+
+
 def test_explain_shows_each_part_with_its_value() -> None:
     rules = compiled(PEAK)
     _, state = run(rules, [(0, UP)])

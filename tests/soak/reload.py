@@ -28,6 +28,7 @@ import msgspec
 from tests.lang.desks import RULE, desk, swapped
 from tests.soak.edits import EDITS, Scene, Texts, write
 from tests.soak.mutants import Mutant
+from v6.backends.python import Memory
 from v6.daemon.reload import PATIENCE, Accepted, Refusal, Reloader
 from v6.model.snapshot import PORTFOLIO_KEY, Row, Snapshot
 from v6.rules import RuleSet, RuleState
@@ -230,7 +231,7 @@ class Desk:
         self.ruleset, self.state = accepted.ruleset, with_new
 
 
-def memory(state: RuleState, rules: set[str]) -> dict[tuple[str, str], float | int | None]:
+def memory(state: RuleState, rules: set[str]) -> dict[tuple[str, str], Memory]:
     """Return what the rules remember, by row and slot."""
     return {
         (key, slot): value

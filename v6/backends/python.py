@@ -14,7 +14,7 @@ from typing import Final, TypeAlias, cast
 
 from v6.backends.folds import WINDOWED, History
 from v6.backends.lowering import EXACT, all_present, exact, must_be_there, trying
-from v6.lang.ast import Expr, Fold, Name, Track, fields_of
+from v6.lang.ast import Expr, Fold, Name, Track, fields_of, walk
 from v6.lang.canonical import track_meaning
 from v6.lang.desk import OnMissing, Rule
 from v6.lang.ranges import can_be_missing
@@ -112,7 +112,9 @@ class _Generator:
         No rule waits for inputs then. A state in which nothing changes is given back as it came.
         """
         wanted = [(*(t.expr for t in rule.live_tracks), rule.when) for _, rule in self.rules]
-        if not self.rules or any(can_be_missing(expr, all_present) for group in wanted for expr in group):
+        parts = (part for group in wanted for expr in group for part in walk(expr))
+        # Each part by itself, as what `has` asks about is missing without making the whole so.
+        if not self.rules or any(can_be_missing(part, all_present) for part in parts):
             return []
         lines, there = ["changed = False"], dict[str, None]()
         for _, rule in self.rules:
