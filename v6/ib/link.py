@@ -12,6 +12,7 @@ import ib_async
 import structlog
 
 from v6.errors import BrokerError
+from v6.ib.pacing import Pacer
 from v6.ports import Clock
 
 T = TypeVar("T")
@@ -48,6 +49,7 @@ class Link:
         self.ib.RaiseRequestErrors = True
         # Times without a zone are UTC at IB; ib_async would take them for this machine's (ib_async #230).
         self.ib.TimezoneTWS = "UTC"
+        self.pacer = _paced(self.ib.client)
         self._host, self._port, self._client_id = host, port, client_id
         self._clock = clock
         self.state = LinkState.DOWN
@@ -90,6 +92,7 @@ class Link:
             self.state = LinkState.HEALTHY
 
     def disconnect(self) -> None:
+        self.pacer.clear()
         self.ib.disconnect()
         self.state = LinkState.DOWN
 
@@ -139,3 +142,13 @@ class Link:
 
     def _on_disconnected(self) -> None:
         self.state = LinkState.DOWN
+        self.pacer.clear()
+
+
+def _paced(client: ib_async.Client) -> Pacer:
+    """Put our pacing before ib_async's, which from then on passes everything on at once."""
+    write = client.sendMsg
+    client.MaxRequests = 0
+    pacer = Pacer(write)
+    client.sendMsg = pacer.submit  # type: ignore[method-assign]
+    return pacer
