@@ -144,6 +144,8 @@ async def _trade(
         # A simulation that is lost with the machine is run again; its journal need not reach the disk's platter.
         durable=False,
         flush_every=1_000_000,
+        # In memory no link is ever half open, and seventeen thousand heartbeats a day would be most of the work.
+        heartbeat_s=None,
     )
     daemon = Daemon(settings, clock, calendar)
     tally = Tally()

@@ -10,7 +10,7 @@ import pytest
 from tests.ib.stage import CONDOR, Desk, Stage, play, ticket
 from tests.paper.flat import EXPIRY, FAR, LONG_PUT, SHORT_PUT, SPX
 from v6.errors import BrokerError
-from v6.ib.link import LinkState
+from v6.ib.health import LinkState
 from v6.ib.orders import _completed, _listed
 from v6.model.contract import Leg, SecType, Side
 from v6.model.order import Fill

@@ -24,6 +24,7 @@ from v6.daemon.policy import PINS, SHADOW_STATE, Policy
 from v6.daemon.reconcile import compare
 from v6.daemon.reload import LAST_GOOD, Accepted, Refusal, Reloader
 from v6.daemon.schedule import is_last_cycle, next_cycle, session_of
+from v6.daemon.supervise import HEARTBEAT_S, Supervisor
 from v6.daemon.watch import Watch
 from v6.errors import BrokerError
 from v6.execution.books import Books
@@ -31,8 +32,10 @@ from v6.execution.executor import Executor
 from v6.execution.ledger import Ledger
 from v6.ib.context import Context
 from v6.ib.feed import Feed
+from v6.ib.health import News
 from v6.ib.link import Link
 from v6.ib.orders import IbBroker
+from v6.ib.reconnect import IB_NORTH_AMERICA, Downtime
 from v6.ib.snapshot import Session
 from v6.model import event as e
 from v6.model.decision import ActionKind, Decision
@@ -65,7 +68,10 @@ log = structlog.get_logger("v6.daemon")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where the desk's files and its store are, whom to connect to, and how often to look."""
+    """Where the desk's files and its store are, whom to connect to, and how often to look.
+
+    Without a `heartbeat_s` the link is only tried by each cycle, as suits a simulation of years.
+    """
 
     root: Path
     store: Path
@@ -75,6 +81,8 @@ class Settings:
     cycle_s: float = 30.0
     durable: bool = True
     flush_every: int = 1
+    heartbeat_s: float | None = HEARTBEAT_S
+    downtimes: tuple[Downtime, ...] = IB_NORTH_AMERICA
 
 
 class Daemon:
@@ -108,6 +116,8 @@ class Daemon:
         settings = self.settings
         self.link = Link(settings.host, settings.port, settings.client_id, self._clock)
         self.link.on_restored(self._distrust)
+        self.link.on_news(self._on_news)
+        self._supervisor = Supervisor(self.link, self._clock, settings.downtimes, self._find)
         broker = IbBroker(self.link)
         broker.raise_order_id(max((r.order_id for r in self.books.ledger.orders.values()), default=0))
         self._broker = broker
@@ -124,6 +134,8 @@ class Daemon:
 
     async def run(self, until: datetime | None = None, on_cycle: Callable[[], None] | None = None) -> None:
         """Cycle until the moment given, or for ever; a failed cycle is logged, and the next one starts afresh."""
+        beat = self.settings.heartbeat_s
+        watch = None if beat is None else asyncio.create_task(self._supervisor.watch(beat, self._reconnect))
         try:
             while True:
                 due = next_cycle(self._calendar, self._clock.now(), self.settings.cycle_s)
@@ -135,6 +147,7 @@ class Daemon:
                 if on_cycle is not None:
                     on_cycle()
         finally:
+            await _ended(watch)
             await self.stop()
 
     def request_stop(self) -> None:
@@ -212,10 +225,22 @@ class Daemon:
         if self.link.ib.isConnected():
             return
         self._watch.reset()
-        await self.link.connect()
+        await self._supervisor.connect()
         self.feed.load_account()
         await self._executor.recover()
         self._must_reconcile = True
+
+    async def _reconnect(self) -> None:
+        async with self._turn:
+            await self._ensure_link()
+
+    def _on_news(self, news: News, text: str) -> None:
+        """Put on record what the broker said of the connection; that all is well again is told by what follows."""
+        if news is not News.RESTORED:
+            self._find(str(news), text)
+
+    def _find(self, code: str, text: str) -> None:
+        self.books.post(e.FindingRaised(self._clock.now(), code, text))
 
     def _distrust(self) -> None:
         """After a gap in the connection nothing that was known of the account is taken for granted."""
@@ -290,7 +315,7 @@ class Daemon:
 
     def _halts(self, decisions: tuple[Decision, ...]) -> tuple[str, ...]:
         """Return every reason why nothing may open now."""
-        halts = list(self._dirty)
+        halts = [*self._dirty, *self.link.health.reasons]
         if self._skew_s > SKEW_S:
             halts.append(f"the broker's clock and ours differ by {self._skew_s:.0f} s")
         for decision in decisions:
@@ -299,6 +324,12 @@ class Daemon:
             if decision.key == PORTFOLIO_KEY and decision.action and decision.action.kind is ActionKind.HALT_OPENS:
                 halts.append(f"rule {decision.rule_id}")
         return tuple(halts)
+
+
+async def _ended(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _restored(text: str | None, read: Callable[[str], T], empty: T) -> T:

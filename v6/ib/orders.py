@@ -11,7 +11,8 @@ import ib_async
 
 from v6.errors import BrokerError
 from v6.ib import convert
-from v6.ib.link import Link, LinkState
+from v6.ib.health import LinkState
+from v6.ib.link import Link
 from v6.ib.pacing import Lane
 from v6.model.contract import Side
 from v6.ports import BrokerEvent, BrokerStatus, OrderReport, Ticket
@@ -40,6 +41,10 @@ class IbBroker:
     def healthy(self) -> bool:
         return self._link.state is LinkState.HEALTHY and self._link.ib.isConnected()
 
+    def reachable(self) -> bool:
+        # Without a data farm prices are missing, and orders still reach the exchange.
+        return self._link.state in (LinkState.HEALTHY, LinkState.DEGRADED) and self._link.ib.isConnected()
+
     def raise_order_id(self, seen: int) -> None:
         """Never issue an id at or below one that we have used: IB's nextValidId can roll back at its restart."""
         self._high_order_id = max(self._high_order_id, seen)
@@ -55,9 +60,9 @@ class IbBroker:
         return self._high_order_id
 
     def place(self, ticket: Ticket) -> None:
-        if not self.healthy():
-            raise BrokerError("the link is not healthy")
         lane, pacer = _lane(ticket), self._link.pacer
+        if not (self.healthy() if lane is Lane.OPEN else self.reachable()):
+            raise BrokerError(f"the link is {self._link.state}")
         # What waits is lost with the connection: an opening order is decided again instead, a closing one may wait
         # the fraction of a second that it takes.
         if lane is Lane.OPEN and not pacer.free(lane):
@@ -70,8 +75,8 @@ class IbBroker:
         trade = self._trade(ticket.order_id)
         if trade is None or trade.isDone():
             return
-        if not self._link.ib.isConnected():
-            raise BrokerError("the link is down")
+        if not self.reachable():
+            raise BrokerError(f"the link is {self._link.state}")
         trade.order.lmtPrice = convert.limit_of(ticket)
         with self._link.pacer.using(_lane(ticket)):
             self._link.ib.placeOrder(trade.contract, trade.order)
