@@ -58,6 +58,12 @@ class Feed:
         except ConnectionError as error:
             raise BrokerError(f"market data: {error}") from error
 
+    def refused(self, con_id: int) -> bool:
+        """Drop a line that the broker would not open; False if there was none."""
+        known = self._lines.pop(con_id, None) is not None
+        self._drop(con_id)
+        return known
+
     def forget_lines(self) -> None:
         """Drop what was subscribed on a connection that is gone; old values never count as quotes again."""
         self._lines.clear()
