@@ -261,8 +261,12 @@ class Daemon:
         self._must_reconcile = True
 
     async def _reconnect(self) -> None:
+        """Connect and open the lines at once; what to do is for the next cycle to decide."""
         async with self._turn:
             await self._ensure_link()
+            if session_of(self._calendar, self._clock.now()) is not None:
+                await self._watch.open_lines(self._clock.now())
+                self.worker.wake()
 
     def _on_news(self, news: News, text: str) -> None:
         """Put on record what the broker said of the connection; that all is well again is told by what follows."""

@@ -55,11 +55,11 @@ class Supervisor:
     async def watch(self, every_s: float, reconnect: Callable[[], Awaitable[None]]) -> None:
         """Ask the broker the time at this interval for ever, and reconnect as soon as it does not answer."""
         while True:
-            await asyncio.sleep(every_s)
             try:
                 await self._beat(reconnect)
             except BrokerError as error:
                 log.info("no-connection", error=str(error), failures=self.retry.failures)
+            await asyncio.sleep(every_s)
 
     async def _beat(self, reconnect: Callable[[], Awaitable[None]]) -> None:
         if self._link.ib.isConnected():

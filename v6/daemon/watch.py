@@ -67,6 +67,12 @@ class Watch:
         self._feed.forget_lines()
         self._refused.clear()
 
+    async def open_lines(self, at: datetime) -> None:
+        """Open the lines of what is held, so that the next snapshot need not wait; raises BrokerError."""
+        await self._find_indices(at)
+        await self._find_others(at)
+        await self._stream(at)
+
     async def snapshot(self, at: datetime, cycle: int, session: Session) -> Snapshot:
         """Return what is known now; raises BrokerError when the broker does not answer."""
         await self._find_indices(at)

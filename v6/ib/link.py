@@ -132,8 +132,8 @@ class Link:
         self.health, news = health.heard(self.health, code, text, self._clock.now())
         if news is News.PORT_RESET:
             self._port = health.new_port(text) or self._port
-        elif news is News.PACE_EXCEEDED:
-            self.pacer.slow_down()
+        elif news is News.PACE_EXCEEDED and not self.pacer.slow_down():
+            news = None  # one of many for the same moment
         if news is not None:
             for tell in self._news:
                 tell(news, f"{code} {text}")

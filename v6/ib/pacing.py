@@ -95,9 +95,15 @@ class Pacer:
             self._timer.cancel()
             self._timer = None
 
-    def slow_down(self) -> None:
-        """Take error 100 for what it is: somebody counts differently, so go at half the pace for a while."""
-        self._slow_until = asyncio.get_running_loop().time() + SLOW_FOR_S
+    def slow_down(self) -> bool:
+        """Take error 100 for what it is: somebody counts differently, so go at half the pace for a while.
+
+        False if that is done already.
+        """
+        now = asyncio.get_running_loop().time()
+        fresh = now >= self._slow_until
+        self._slow_until = now + SLOW_FOR_S
+        return fresh
 
     def _lane_of(self, message: str) -> Lane:
         kind, _, second = (*message.split("\0", 3), "", "")[:3]

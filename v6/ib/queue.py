@@ -14,6 +14,8 @@ from v6.model.contract import Contract
 
 SEEN_EVERY: Final = timedelta(seconds=30)
 STEP: Final = timedelta(seconds=5)
+ROUND_PER_S: Final = 40.0
+"""A cautious guess of how many are answered in a second, for a round to begin in time."""
 
 
 @dataclass(slots=True)
@@ -66,7 +68,8 @@ class PositionQueue:
     def due(self, at: datetime, count: int, without: Iterable[int] = ()) -> list[Contract]:
         """Return up to `count` contracts that would be unseen for too long by the next step, in their turn."""
         busy = set(without)
-        late = at + STEP - SEEN_EVERY
+        # The last of a round is asked only after all the others.
+        late = at + STEP + timedelta(seconds=len(self._places) / ROUND_PER_S) - SEEN_EVERY
         found = [p for con_id, p in self._places.items() if con_id not in busy and (p.seen is None or p.seen < late)]
         found.sort(key=lambda place: (not place.own, place.turn()))
         return [place.contract for place in found[:count]]

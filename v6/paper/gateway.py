@@ -119,10 +119,15 @@ class PaperGateway:
     def hold(self, contract: Contract, quantity: int, price: Decimal) -> None:
         """Put a position of another origin into the account, as its owner's hand would; clients are not told."""
         self.ledger.trade(contract, quantity, price, Decimal(0))
+        self._plan_expiry()
 
     def tick_every(self, step_s: float) -> None:
-        """Move the market at this step from the next one on."""
+        """Move the market at this step from now on."""
         self._step_s = step_s
+        if self._step_timer is not None:
+            self._step_timer.cancel()
+        self._due = self._next_due(self.clock.now())
+        self._wake()
 
     def net_liquidation(self) -> Decimal:
         """Return cash plus the value of all positions, in dollars."""
