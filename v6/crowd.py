@@ -78,8 +78,8 @@ def run_crowd(plan: Plan, contracts: int) -> CrowdReport:
         gateway = PaperGateway(market, clock=clock, cash=CASH, seed=plan.seed, step_s=min(plan.cycle_s, 300.0))
         port = await gateway.start("127.0.0.1", 0)
         scene = _Scene(plan, clock, calendar, gateway, port)
-        await scene.open_condors()
-        report = await scene.watch(contracts)
+        traded = await scene.open_condors()
+        report = await scene.watch(contracts, traded)
         await gateway.stop()
         return report
 
@@ -101,8 +101,8 @@ class _Scene:
             cycle_s=self.plan.cycle_s, durable=False, flush_every=1_000_000, heartbeat_s=None,
         )  # fmt: skip
 
-    async def open_condors(self) -> None:
-        """Run the desk as it is until it holds two condors."""
+    async def open_condors(self) -> set[int]:
+        """Run the desk as it is until it holds two condors; return all contracts that it ever ordered."""
         daemon = Daemon(self.settings(), self.clock, self.calendar)
 
         def enough() -> None:
@@ -112,14 +112,16 @@ class _Scene:
         await daemon.run(self.clock.now() + timedelta(days=LONGEST_DAYS), enough)
         if len(daemon.books.ledger.holdings) < CONDORS:
             raise V6Error(f"the desk did not hold {CONDORS} positions at once within {LONGEST_DAYS} days")
+        orders = daemon.books.ledger.orders.values()
+        return {leg.contract.con_id for record in orders for leg in record.intent.structure.legs}
 
-    async def watch(self, count: int) -> CrowdReport:
+    async def watch(self, count: int, traded: set[int]) -> CrowdReport:
         """Fill the account, then run the desk twice over the time that several rounds of the queue take."""
         allowed = max(count / MESSAGES_PER_S, SEEN_EVERY.total_seconds())
         seconds = max(FEWEST_ROUNDS * allowed, SHORTEST_WATCH_S)
         await self._until_time_is_left(timedelta(seconds=seconds) + 2 * SETTLE)
         self.gateway.tick_every(STEP_S)
-        crowd = foreign_positions(self.gateway.market, self.clock.now(), count, set(self.gateway.positions()))
+        crowd = foreign_positions(self.gateway.market, self.clock.now(), count, traded)
         for contract, quantity, price in crowd:
             self.gateway.hold(contract, quantity, price)
         settings = replace(self.settings(), cycle_s=CYCLE_S, heartbeat_s=5.0, adopt=True)
