@@ -227,13 +227,17 @@ def run(
     speed: Annotated[
         float | None, typer.Option(min=1.0, help="Speed of the paper gateway; its clock is then used, not ours.")
     ] = None,
+    adopt: Annotated[
+        bool,
+        typer.Option("--adopt", help="Take positions of another origin as yours: watched, never traded."),
+    ] = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Run the desk until it is stopped (Ctrl-C or SIGTERM); only paper accounts are traded."""
     from v6.service import RunPlan, run_desk
 
     _logging(verbose)
-    run_desk(RunPlan(broker, desk_folder(desk), store, cycle, client, speed), out)
+    run_desk(RunPlan(broker, desk_folder(desk), store, cycle, client, speed, adopt), out)
 
 
 @app.command()
