@@ -270,6 +270,8 @@ class Daemon:
 
     def _on_news(self, news: News, text: str) -> None:
         """Put on record what the broker said of the connection; that all is well again is told by what follows."""
+        if news is News.UNREADABLE:
+            self._distrust()
         if news is not News.RESTORED:
             self._find(str(news), text)
 

@@ -44,6 +44,7 @@ class News(StrEnum):
     COMPETING = "competing-session"
     PORT_RESET = "port-reset"
     PACE_EXCEEDED = "pace-exceeded"
+    UNREADABLE = "message-unreadable"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
 import ib_async
 import structlog
@@ -25,6 +26,7 @@ SNAPSHOT_TIMEOUT_S = 15.0
 """IB ends a snapshot quote only after eleven seconds when a tick of it is missing."""
 
 HEARTBEAT_TIMEOUT_S = 3.0
+UNREADABLE_EVERY = timedelta(minutes=1)
 
 log = structlog.get_logger("v6.ib")
 
@@ -52,6 +54,9 @@ class Link:
         self._restored: list[Callable[[], None]] = []
         self._news: list[Callable[[News, str], None]] = []
         self._asking_time = asyncio.Lock()
+        self._unreadable_at: datetime | None = None
+        decoder = self.ib.client.decoder
+        decoder.logger = _Unreadable(decoder.logger, self._on_unreadable)  # type: ignore[assignment]
         self.ib.errorEvent += self._on_error
         self.ib.disconnectedEvent += self._on_disconnected
 
@@ -135,13 +140,23 @@ class Link:
         elif news is News.PACE_EXCEEDED and not self.pacer.slow_down():
             news = None  # one of many for the same moment
         if news is not None:
-            for tell in self._news:
-                tell(news, f"{code} {text}")
+            self._tell(news, f"{code} {text}")
         if news is News.RESTORED and self.ib.isConnected():
             for listener in self._restored:
                 listener()
         if code < 2100 or code >= 2200:
             log.info("broker-message", req_id=req_id, code=code, text=text)
+
+    def _on_unreadable(self, text: str) -> None:
+        """A message was lost: whatever it said must be read anew; told once a minute."""
+        now = self._clock.now()
+        if self._unreadable_at is None or now - self._unreadable_at >= UNREADABLE_EVERY:
+            self._unreadable_at = now
+            self._tell(News.UNREADABLE, text)
+
+    def _tell(self, news: News, text: str) -> None:
+        for tell in self._news:
+            tell(news, text)
 
     def ticked(self) -> None:
         """Note that live ticks have come."""
@@ -151,6 +166,18 @@ class Link:
     def _on_disconnected(self) -> None:
         self.health = Health()
         self.pacer.clear()
+
+
+class _Unreadable(logging.LoggerAdapter[logging.Logger]):
+    """ib_async only logs a message that it cannot decode; this logger tells us too."""
+
+    def __init__(self, logger: logging.Logger, tell: Callable[[str], None]) -> None:
+        super().__init__(logger)
+        self._told = tell
+
+    def exception(self, msg: object, *args: object, **keywords: Any) -> None:
+        super().exception(msg, *args, **keywords)
+        self._told(str(msg)[:200])
 
 
 def _paced(client: ib_async.Client) -> Pacer:
