@@ -7,7 +7,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
 import typer
@@ -28,6 +28,9 @@ from v6.console import (
     print_json,
 )
 from v6.errors import ConfigError, Diagnostic, Severity, V6Error
+
+if TYPE_CHECKING:
+    from v6.demo import Plan
 
 app = typer.Typer(
     name="v6",
@@ -71,6 +74,9 @@ def demo(
     headless: Annotated[
         bool, typer.Option("--headless", help="Virtual time: as fast as it goes, then a report.")
     ] = False,
+    contracts: Annotated[
+        int, typer.Option(min=0, help="With --headless: watch two condors beside so many positions of another origin.")
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the simulated market.")] = 1,
     cycle: Annotated[float, typer.Option(min=1.0, help="Seconds of market time between two looks.")] = 300.0,
     speed: Annotated[float, typer.Option(min=1.0, help="Market seconds per second when watched.")] = 4000.0,
@@ -92,6 +98,9 @@ def demo(
         cycle_s=cycle,
         speed=None if headless else speed,
     )
+    if contracts:
+        _crowd(plan, contracts, as_json)
+        return
     with (headless_watcher if headless else live_watcher)(plan, err) as watcher:
         report = run_demo(plan, watcher)
     fields = dataclasses.asdict(report)
@@ -100,6 +109,22 @@ def demo(
     else:
         _print_report(fields, store)
     if report.duplicate_orders or report.unmanaged_positions:
+        raise typer.Exit(1)
+
+
+def _crowd(plan: Plan, contracts: int, as_json: bool) -> None:
+    from v6.crowd import run_crowd
+
+    if plan.speed is not None:
+        raise typer.BadParameter("--contracts needs --headless")
+    report = run_crowd(plan, contracts)
+    fields = dataclasses.asdict(report)
+    if as_json:
+        print_json(fields)
+    else:
+        for name, value in fields.items():
+            out.print(f"{name}: {value}", highlight=False)
+    if report.pacing_errors or report.contracts < contracts:
         raise typer.Exit(1)
 
 
@@ -209,13 +234,17 @@ def run(
     speed: Annotated[
         float | None, typer.Option(min=1.0, help="Speed of the paper gateway; its clock is then used, not ours.")
     ] = None,
+    adopt: Annotated[
+        bool,
+        typer.Option("--adopt", help="Take positions of another origin as yours: watched, never traded."),
+    ] = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Run the desk until it is stopped (Ctrl-C or SIGTERM); only paper accounts are traded."""
     from v6.service import RunPlan, run_desk
 
     _logging(verbose)
-    run_desk(RunPlan(broker, desk_folder(desk), store, cycle, client, speed), out)
+    run_desk(RunPlan(broker, desk_folder(desk), store, cycle, client, speed, adopt), out)
 
 
 @app.command()

@@ -107,7 +107,7 @@ class Watcher:
 
 def run_demo(plan: Plan, watcher: Watcher | None = None) -> Report:
     """Run the plan to its end, or to Ctrl-C, and return its report; the store is made anew."""
-    _clear(plan.store)
+    clear_store(plan.store)
     calendar = xnys()
     market = HistoryMarket(load_package_history(), plan.seed)
     first = market.first_day
@@ -144,6 +144,8 @@ async def _trade(
         # A simulation that is lost with the machine is run again; its journal need not reach the disk's platter.
         durable=False,
         flush_every=1_000_000,
+        # In memory no link is ever half open, and seventeen thousand heartbeats a day would be most of the work.
+        heartbeat_s=None,
     )
     daemon = Daemon(settings, clock, calendar)
     tally = Tally()
@@ -195,7 +197,7 @@ def _report(daemon: Daemon, tally: Tally, gateway: PaperGateway, days: int) -> R
     )
 
 
-def _clear(store: Path) -> None:
+def clear_store(store: Path) -> None:
     """Remove the store of an earlier demo, and nothing that is not one."""
     if not store.exists():
         return

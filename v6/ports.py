@@ -82,13 +82,17 @@ class Broker(Protocol):
     """The order lane. Events arrive through the listener, possibly repeated and in any order."""
 
     def healthy(self) -> bool:
-        """Tell whether an order may be sent now."""
+        """Tell whether an opening order or a change of a limit may be sent now."""
+        ...
+
+    def reachable(self) -> bool:
+        """Tell whether a closing order may be sent, and what the broker lists may be believed."""
         ...
 
     def next_order_id(self) -> int: ...
 
     def place(self, ticket: Ticket) -> None:
-        """Write the order to the wire; raise BrokerError before any byte if the link is not healthy."""
+        """Write the order to the wire; raise BrokerError before any byte if the link does not allow it."""
         ...
 
     def reprice(self, ticket: Ticket) -> None:

@@ -52,6 +52,7 @@ class RunPlan:
     cycle_s: float
     client_id: int
     speed: float | None
+    adopt: bool = False
 
 
 def serve_paper(plan: PaperPlan, console: Console) -> None:
@@ -103,7 +104,7 @@ async def _real_time(plan: RunPlan, console: Console, host: str, port: int) -> N
 
 
 async def _run(plan: RunPlan, console: Console, host: str, port: int, clock: Clock) -> None:
-    settings = Settings(plan.root, plan.store, host, port, plan.client_id, plan.cycle_s)
+    settings = Settings(plan.root, plan.store, host, port, plan.client_id, plan.cycle_s, adopt=plan.adopt)
     daemon = Daemon(settings, clock, xnys())
 
     def on_event(event: Any) -> None:

@@ -66,7 +66,14 @@ def play(folder: Path, hook: Callable[[Scene, Daemon, datetime], None], lives: i
         gateway = PaperGateway(market, clock=clock, cash=CASH, seed=1, step_s=300.0)
         port = await gateway.start()
         settings = Settings(
-            desk(folder / "desk"), folder / "store", "127.0.0.1", port, cycle_s=300.0, durable=False, flush_every=50
+            desk(folder / "desk"),
+            folder / "store",
+            "127.0.0.1",
+            port,
+            cycle_s=300.0,
+            durable=False,
+            flush_every=50,
+            heartbeat_s=None,
         )
         scene = Scene(clock, gateway, settings)
         for _ in range(lives):

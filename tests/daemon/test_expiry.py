@@ -65,6 +65,7 @@ def test_an_expiry_is_booked_at_the_close_of_its_own_day(tmp_path: Path, away: t
             cycle_s=300.0,
             durable=False,
             flush_every=50,
+            heartbeat_s=None,
         )
         await Daemon(settings, clock, calendar).run(stop)
         await _sleep_until(clock, stop + away)

@@ -107,7 +107,9 @@ def test_another_daemon_goes_on_from_what_is_on_disk(tmp_path: Path, moment: Mom
         root, killed = desk(tmp_path / "desk"), asyncio.Event()
 
         def settings(folder: Path) -> Settings:
-            return Settings(root, folder, "127.0.0.1", port, cycle_s=300.0, durable=False, flush_every=50)
+            return Settings(
+                root, folder, "127.0.0.1", port, cycle_s=300.0, durable=False, flush_every=50, heartbeat_s=None
+            )
 
         first = Daemon(settings(store), clock, xnys())
         kind, purpose, left = moment

@@ -175,10 +175,14 @@ class FakeBroker:
         self.looks = 0
         self.deaf = False
         self.up = True
+        self.degraded = False
         self.refuses = False
         self._listeners: list[Callable[[BrokerEvent], None]] = []
 
     def healthy(self) -> bool:
+        return self.up and not self.degraded
+
+    def reachable(self) -> bool:
         return self.up
 
     def next_order_id(self) -> int:

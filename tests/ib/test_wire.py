@@ -10,7 +10,7 @@ import pytest
 from tests.ib.stage import CONDOR, Desk, Stage, play, ticket
 from tests.paper.flat import EXPIRY, FAR, LONG_PUT, SHORT_PUT, SPX
 from v6.errors import BrokerError
-from v6.ib.link import LinkState
+from v6.ib.health import LinkState
 from v6.ib.orders import _completed, _listed
 from v6.model.contract import Leg, SecType, Side
 from v6.model.order import Fill
@@ -101,22 +101,6 @@ def test_a_closed_line_is_closed_at_the_gateway_too() -> None:
         asked = stage.market.calls
         await asyncio.sleep(60)
         assert stage.market.calls == asked, "the gateway prices only what somebody watches"
-
-    play(story)
-
-
-def test_no_order_is_queued_behind_other_requests() -> None:
-    async def story(stage: Stage) -> None:
-        desk = await stage.connected()
-        await asyncio.sleep(5)
-        for _ in range(100):
-            desk.link.ib.client.reqCurrentTime()
-        assert not desk.broker.healthy()
-        with pytest.raises(BrokerError, match="queue"):
-            desk.broker.place(ticket("v6-a", 1, "-2.20"))
-        await asyncio.sleep(5)
-        assert desk.broker.healthy()
-        assert stage.gateway.order_refs_placed == {}
 
     play(story)
 
@@ -609,42 +593,6 @@ def test_two_questions_of_a_kind_at_once_both_get_their_answer() -> None:
         began = stage.clock.now()
         await asyncio.gather(desk.broker.evidence(), desk.broker.evidence(), desk.broker.positions())
         assert stage.clock.now() - began < timedelta(seconds=5)
-
-    play(story)
-
-
-def test_an_order_is_written_at_once_also_when_the_budget_of_requests_is_spent() -> None:
-    async def story(stage: Stage) -> None:
-        desk = await stage.connected()
-        await asyncio.sleep(5)
-        client = desk.link.ib.client
-        for _ in range(45):
-            client.reqCurrentTime()
-        assert desk.broker.healthy(), "nothing waits yet"
-        desk.broker.place(ticket("v6-a", desk.broker.next_order_id(), "-2.20"))
-        assert not client._msgQ, "what waits in the queue is lost with the connection"
-        client.reqCurrentTime()
-        assert client._msgQ, "the budget holds for everything else"
-        await asyncio.sleep(5)
-        assert stage.gateway.order_refs_placed == {"v6-a": 1}
-
-    play(story)
-
-
-def test_a_cancel_does_not_push_the_queue_over_ibs_limit() -> None:
-    async def story(stage: Stage) -> None:
-        desk = await stage.connected()
-        order_id = desk.broker.next_order_id()
-        desk.broker.place(ticket("v6-a", order_id, "-5.00"))
-        await asyncio.sleep(5)
-        client = desk.link.ib.client
-        for _ in range(100):
-            client.reqCurrentTime()
-        waiting = len(client._msgQ)
-        desk.broker.cancel(order_id)
-        assert len(client._msgQ) == waiting + 1
-        await asyncio.sleep(5)
-        assert [order.status for order in stage.gateway.orders()] == ["Cancelled"]
 
     play(story)
 

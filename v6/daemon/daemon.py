@@ -19,11 +19,13 @@ from v6.daemon.clocks import BrokerClock
 from v6.daemon.entries import Entries
 from v6.daemon.events import DeskEvents
 from v6.daemon.exits import Exits, reductions
+from v6.daemon.foreign import adopt, follow, from_json, to_json
 from v6.daemon.gate import Gate
 from v6.daemon.policy import PINS, SHADOW_STATE, Policy
 from v6.daemon.reconcile import compare
 from v6.daemon.reload import LAST_GOOD, Accepted, Refusal, Reloader
-from v6.daemon.schedule import is_last_cycle, next_cycle, session_of
+from v6.daemon.schedule import closed_for_s, is_last_cycle, next_cycle, session_of
+from v6.daemon.supervise import HEARTBEAT_S, Supervisor
 from v6.daemon.watch import Watch
 from v6.errors import BrokerError
 from v6.execution.books import Books
@@ -31,9 +33,16 @@ from v6.execution.executor import Executor
 from v6.execution.ledger import Ledger
 from v6.ib.context import Context
 from v6.ib.feed import Feed
+from v6.ib.glimpse import Glimpse
+from v6.ib.health import LinkState, News
+from v6.ib.holdings import Holdings
+from v6.ib.hybrid import HybridStreamer
 from v6.ib.link import Link
 from v6.ib.orders import IbBroker
+from v6.ib.queue import PositionQueue
+from v6.ib.reconnect import IB_NORTH_AMERICA, Downtime
 from v6.ib.snapshot import Session
+from v6.ib.worker import QueueWorker
 from v6.model import event as e
 from v6.model.decision import ActionKind, Decision
 from v6.model.snapshot import PORTFOLIO_KEY, Snapshot
@@ -48,6 +57,8 @@ T = TypeVar("T")
 
 RULE_STATE: Final = "rule_state"
 CONTEXT: Final = "context"
+POSITION_QUEUE: Final = "position_queue"
+FOREIGN: Final = "foreign_positions"
 
 LEDGER_EVENTS: Final = tuple(kind for kind in e.EVENT_TYPES.values() if kind not in {e.SnapshotTaken, e.DecisionsMade})
 """What the ledger folds; snapshots and decisions are most of a journal and change nothing in it."""
@@ -65,7 +76,11 @@ log = structlog.get_logger("v6.daemon")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where the desk's files and its store are, whom to connect to, and how often to look."""
+    """Where the desk's files and its store are, whom to connect to, and how often to look.
+
+    Without a `heartbeat_s` the link is only tried by each cycle, as suits a simulation of years. `adopt` takes the
+    positions of another origin that are there at the start as their owner's: watched, never traded, no reason to halt.
+    """
 
     root: Path
     store: Path
@@ -75,6 +90,9 @@ class Settings:
     cycle_s: float = 30.0
     durable: bool = True
     flush_every: int = 1
+    heartbeat_s: float | None = HEARTBEAT_S
+    downtimes: tuple[Downtime, ...] = IB_NORTH_AMERICA
+    adopt: bool = False
 
 
 class Daemon:
@@ -99,6 +117,7 @@ class Daemon:
         self.latest: Snapshot | None = None
         self._dirty: tuple[str, ...] = ("not reconciled yet",)
         self._must_reconcile = True
+        self._adopt = settings.adopt
         self._failures = 0
         self._skew_s = 0.0
         self.policy = self._first_rules()
@@ -108,6 +127,8 @@ class Daemon:
         settings = self.settings
         self.link = Link(settings.host, settings.port, settings.client_id, self._clock)
         self.link.on_restored(self._distrust)
+        self.link.on_news(self._on_news)
+        self._supervisor = Supervisor(self.link, self._clock, settings.downtimes, self._find)
         broker = IbBroker(self.link)
         broker.raise_order_id(max((r.order_id for r in self.books.ledger.orders.values()), default=0))
         self._broker = broker
@@ -115,15 +136,34 @@ class Daemon:
         self._executor = Executor(broker, self.books, self._clock)
         context = _restored(self.journal.state(CONTEXT), Context.from_json, Context())
         self._events = DeskEvents(settings.root)
-        self._watch = Watch(self.feed, self.books.ledger, context, lambda: self._events.calendar)
+        self._wire_queue()
+        self._watch = Watch(self.feed, self.books.ledger, context, lambda: self._events.calendar, self.hybrid)
         gate = Gate(self.books, self._clock, lambda: self.ruleset.desk.limits)
         self._exits = Exits(self.books, self._executor, gate)
         self._entries = Entries(self.books, self._executor, gate, self.feed, self._clock)
+
+    def _wire_queue(self) -> None:
+        self.queue = _restored(self.journal.state(POSITION_QUEUE), PositionQueue.from_json, PositionQueue())
+        holdings, link = Holdings(self.link), self.link
+        self.worker = QueueWorker(
+            self.queue,
+            Glimpse(link, self._clock),
+            self._clock,
+            lambda: self.hybrid.free_lines() if link.state in (LinkState.HEALTHY, LinkState.DEGRADED) else 0,
+            lambda at: closed_for_s(self._calendar, at),
+            lambda text: self.books.post(state={POSITION_QUEUE: text}),
+        )
+        self.hybrid = HybridStreamer(self.feed, self.queue, holdings.contracts, self.worker.quotes)
+        link.ib.errorEvent += self._on_broker_error
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
     async def run(self, until: datetime | None = None, on_cycle: Callable[[], None] | None = None) -> None:
         """Cycle until the moment given, or for ever; a failed cycle is logged, and the next one starts afresh."""
+        beat = self.settings.heartbeat_s
+        tasks = [asyncio.create_task(self.worker.run())]
+        if beat is not None:
+            tasks.append(asyncio.create_task(self._supervisor.watch(beat, self._reconnect)))
         try:
             while True:
                 due = next_cycle(self._calendar, self._clock.now(), self.settings.cycle_s)
@@ -135,6 +175,7 @@ class Daemon:
                 if on_cycle is not None:
                     on_cycle()
         finally:
+            await _ended(tasks)
             await self.stop()
 
     def request_stop(self) -> None:
@@ -181,6 +222,7 @@ class Daemon:
         if self._must_reconcile or self._watch.context.session != session.day:
             await self._reconcile(session)
         snapshot = await self._watch.snapshot(at, self.cycles, session)
+        self.worker.wake()
         decisions = self._decide(snapshot)
         quotes = self._watch.quotes()
         self._exits.chase(quotes)
@@ -212,10 +254,34 @@ class Daemon:
         if self.link.ib.isConnected():
             return
         self._watch.reset()
-        await self.link.connect()
+        self.worker.forget()
+        await self._supervisor.connect()
         self.feed.load_account()
         await self._executor.recover()
         self._must_reconcile = True
+
+    async def _reconnect(self) -> None:
+        """Connect and open the lines at once; what to do is for the next cycle to decide."""
+        async with self._turn:
+            await self._ensure_link()
+            if session_of(self._calendar, self._clock.now()) is not None:
+                await self._watch.open_lines(self._clock.now())
+                self.worker.wake()
+
+    def _on_news(self, news: News, text: str) -> None:
+        """Put on record what the broker said of the connection; that all is well again is told by what follows."""
+        if news is News.UNREADABLE:
+            self._distrust()
+        if news is not News.RESTORED:
+            self._find(str(news), text)
+
+    def _on_broker_error(self, _: int, code: int, __: str, contract: object) -> None:
+        con_id = getattr(contract, "conId", None)
+        if isinstance(con_id, int):
+            self.hybrid.heard(code, con_id)
+
+    def _find(self, code: str, text: str) -> None:
+        self.books.post(e.FindingRaised(self._clock.now(), code, text))
 
     def _distrust(self) -> None:
         """After a gap in the connection nothing that was known of the account is taken for granted."""
@@ -226,13 +292,30 @@ class Daemon:
         if any(record.fills for record in self.books.ledger.live_orders()):
             return  # fills are arriving; compare when they have
         previous_close = self._watch.previous_close()
-        result = compare(self.books.ledger, await self._broker.positions(), session.day, previous_close, at)
+        broker = await self._broker.positions()
+        foreign = self._follow_foreign(broker)
+        result = compare(self.books.ledger, broker, session.day, previous_close, at, foreign)
         if result.events:
             self.books.post(*result.events)
         if result.unexplained and result.unexplained != self._dirty:
             self.books.post(e.FindingRaised(at, "positions-differ", "; ".join(result.unexplained)))
         self._dirty = result.unexplained
         self._must_reconcile = bool(result.unexplained)
+
+    def _follow_foreign(self, broker: dict[int, int]) -> dict[int, int]:
+        """Return the positions of another origin by con_id, and put on record when they are not what they were."""
+        before: dict[int, int] = _restored(self.journal.state(FOREIGN), from_json, {})
+        orders = self.books.ledger.orders.values()
+        ours = {leg.contract.con_id for record in orders for leg in record.intent.structure.legs}
+        now = adopt(ours, broker) if self._adopt else follow(before, ours, broker)
+        self._adopt = False
+        if now != before:
+            changed = sum(now.get(c, 0) != before.get(c, 0) for c in now.keys() | before.keys())
+            text = f"{len(now)} contracts of another origin are held, {changed} of them new or changed"
+            self.books.post(
+                e.FindingRaised(self._clock.now(), "foreign-positions", text), state={FOREIGN: to_json(now)}
+            )
+        return now
 
     # -- the rules -------------------------------------------------------------------------------------------------
 
@@ -290,7 +373,7 @@ class Daemon:
 
     def _halts(self, decisions: tuple[Decision, ...]) -> tuple[str, ...]:
         """Return every reason why nothing may open now."""
-        halts = list(self._dirty)
+        halts = [*self._dirty, *self.link.health.reasons]
         if self._skew_s > SKEW_S:
             halts.append(f"the broker's clock and ours differ by {self._skew_s:.0f} s")
         for decision in decisions:
@@ -299,6 +382,14 @@ class Daemon:
             if decision.key == PORTFOLIO_KEY and decision.action and decision.action.kind is ActionKind.HALT_OPENS:
                 halts.append(f"rule {decision.rule_id}")
         return tuple(halts)
+
+
+async def _ended(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result
 
 
 def _restored(text: str | None, read: Callable[[str], T], empty: T) -> T:

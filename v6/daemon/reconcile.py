@@ -15,6 +15,8 @@ from v6.model.position import Structure
 PM_SETTLED: Final = frozenset({"SPXW"})
 """Trading classes known to settle at the S&P 500's close, which `compare` is given."""
 
+NOTHING: Final[Mapping[int, int]] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -25,13 +27,21 @@ class Comparison:
 
 
 def compare(
-    ledger: Ledger, broker: Mapping[int, int], today: date, closes: Mapping[date, float], at: datetime
+    ledger: Ledger,
+    broker: Mapping[int, int],
+    today: date,
+    closes: Mapping[date, float],
+    at: datetime,
+    foreign: Mapping[int, int] = NOTHING,
 ) -> Comparison:
     """Return the comparison of signed contracts by con_id; a structure past its expiry that is gone has expired.
 
+    `foreign` are the contracts of another origin that are known to be held beside ours.
     It is booked at the underlying's close of its last day in `closes`, and left unexplained while that is not known.
     """
     expected = ledger.expected_contracts()
+    for con_id, quantity in foreign.items():
+        expected[con_id] = expected.get(con_id, 0) + quantity
     events: list[e.Event] = []
     for holding in list(ledger.holdings.values()):
         booked = _expired(ledger, holding, broker, today, closes, at)

@@ -40,3 +40,13 @@ def is_last_cycle(calendar: TradingCalendar, at: datetime, cycle_s: float) -> bo
     """Tell whether the next cycle belongs to another session."""
     upcoming: date = new_york_date(next_cycle(calendar, at, cycle_s))
     return upcoming != new_york_date(at)
+
+
+def closed_for_s(calendar: TradingCalendar, at: datetime) -> float:
+    """Return the seconds until the exchange opens, 0 while it is open."""
+    if calendar.session_at(at) is not None:
+        return 0.0
+    day = calendar.session_on_or_before(new_york_date(at))
+    while calendar.open_utc(day) <= at:
+        day = calendar.next_session(day)
+    return (calendar.open_utc(day) - at).total_seconds()

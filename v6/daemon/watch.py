@@ -14,7 +14,10 @@ from v6.errors import BrokerError
 from v6.execution.ledger import Ledger
 from v6.ib.context import Context, begin_session, observe
 from v6.ib.feed import Feed
+from v6.ib.hybrid import HybridStreamer
 from v6.ib.outlook import Outlook, Underlying, look_ahead
+from v6.ib.queue import PositionQueue
+from v6.ib.registry import Rank
 from v6.ib.snapshot import Inputs, Session, build, live
 from v6.lang.events import EventCalendar
 from v6.model.catalogue import Value
@@ -46,8 +49,10 @@ class Watch:
         ledger: Ledger,
         context: Context,
         events: Callable[[], EventCalendar] = EventCalendar,
+        hybrid: HybridStreamer | None = None,
     ) -> None:
         self._feed = feed
+        self._hybrid = hybrid or HybridStreamer(feed, PositionQueue())
         self._ledger = ledger
         self._events = events
         self.context = context
@@ -62,12 +67,18 @@ class Watch:
         self._feed.forget_lines()
         self._refused.clear()
 
+    async def open_lines(self, at: datetime) -> None:
+        """Open the lines of what is held, so that the next snapshot need not wait; raises BrokerError."""
+        await self._find_indices(at)
+        await self._find_others(at)
+        await self._stream(at)
+
     async def snapshot(self, at: datetime, cycle: int, session: Session) -> Snapshot:
         """Return what is known now; raises BrokerError when the broker does not answer."""
         await self._find_indices(at)
         await self._find_others(at)
         await self._read_history(at, session.day)
-        await self._stream()
+        await self._stream(at)
         held = [holding.now() for holding in self._ledger.holdings.values()]
         inputs = Inputs(
             at=at,
@@ -75,7 +86,7 @@ class Watch:
             session=session,
             positions=held,
             commissions=self._commissions(),
-            quotes=self._feed.quotes(),
+            quotes=self._hybrid.quotes(),
             unrealized=self._feed.unrealized(),
             underlying=self._quote(UNDERLYING),
             vix=self._quote("VIX"),
@@ -93,7 +104,7 @@ class Watch:
 
     def quotes(self) -> dict[int, Quote]:
         """Return the quotes that orders may be priced from: live ones."""
-        return {con_id: quote for con_id, quote in self._feed.quotes().items() if live(quote) is not None}
+        return {con_id: quote for con_id, quote in self._hybrid.quotes().items() if live(quote) is not None}
 
     def previous_close(self) -> Mapping[date, float]:
         """Return the known closes of the underlying by session, up to the one before the latest quote."""
@@ -162,11 +173,13 @@ class Watch:
         self._refused[what] = at
         log.warning("not-given-by-the-broker", what=what, error=str(error))
 
-    async def _stream(self) -> None:
+    async def _stream(self, at: datetime) -> None:
         held = {leg.symbol for leg in self._legs()}
         others = [other.contract for symbol, other in self._others.items() if symbol in held]
-        wanted = [*self._indices.values(), *others, *self._legs()]
-        self._feed.stream(wanted)
+        registry = self._hybrid.registry
+        registry.claim("underlyings", Rank.UNDERLYING, [*self._indices.values(), *others])
+        registry.claim("positions", Rank.HELD, self._legs())
+        wanted = self._hybrid.apply(at)
         waited = 0.0
         while waited < SETTLE_S and any(self._feed.quote(c.con_id) is None for c in wanted):
             await asyncio.sleep(POLL_S)

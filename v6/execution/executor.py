@@ -61,7 +61,7 @@ class Executor:
         intent = approved.intent
         ref = intent.order_ref
         self._books.post(e.OrderIntended(self._clock.now(), intent))
-        if not self._broker.healthy():
+        if not (self._broker.healthy() if intent.purpose is Purpose.OPEN else self._broker.reachable()):
             self._books.post(e.OrderEnded(self._clock.now(), ref, OrderState.NOT_SENT, "the link is not healthy"))
             return
         prices = steps(intent.limit, intent.worst, intent.side, intent.urgency)
@@ -87,7 +87,7 @@ class Executor:
 
     def cancel(self, record: OrderRecord) -> None:
         """Ask for the end of a working order; cancels may repeat."""
-        if record.order_id and self._broker.healthy():
+        if record.order_id and self._broker.reachable():
             self._broker.cancel(record.order_id)
 
     async def recover(self) -> None:
@@ -155,7 +155,7 @@ class Executor:
             # Given up for good reasons and alive all the same: it must not trade beside its successor.
             ref = record.intent.order_ref
             self._tell(ref, "order-came-alive", f"{ref} was {record.state} and works at the broker; cancelling it")
-            if self._broker.healthy():
+            if self._broker.reachable():
                 self._broker.cancel(report.order_id or record.order_id)
         if report.filled > record.units_filled():
             self._search_on()

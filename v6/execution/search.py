@@ -62,14 +62,14 @@ class Search:
     async def look(self) -> None:
         """Fold everything the broker knows and note which live orders are not in it; raises BrokerError."""
         async with self._asking:
-            if not self._broker.healthy():
-                raise BrokerError("the link is not healthy: what the broker lists now may not be all")
+            if not self._broker.reachable():
+                raise BrokerError("IB's servers are out of reach: what the broker lists now may not be all")
             asked_at = self._looked_at = self._clock.now()
             evidence = await self._broker.evidence()
         # Fills first: a final report ends its order only when the fills account for it.
         for event in sorted(evidence, key=lambda item: isinstance(item, OrderReport)):
             self._listener(event)
-        if not self._broker.healthy():
+        if not self._broker.reachable():
             return  # it lost its servers meanwhile, and the answer may leave things out
         named = {item.order_ref for item in evidence if isinstance(item, OrderReport | Fill)}
         for record in self._books.ledger.live_orders():
@@ -82,7 +82,7 @@ class Search:
         if not self._lost():
             return
         positions = await self._broker.positions()
-        if not self._broker.healthy():
+        if not self._broker.reachable():
             return
         # Asked again: much may have been heard while the answer was on its way.
         for ref in self._lost():

@@ -12,7 +12,8 @@ import ib_async
 
 from v6.errors import BrokerError
 from v6.ib import convert
-from v6.ib.link import SNAPSHOT_TIMEOUT_S, Link, LinkState
+from v6.ib.health import LinkState
+from v6.ib.link import SNAPSHOT_TIMEOUT_S, Link
 from v6.ib.outlook import Underlying
 from v6.model.contract import Contract, SecType
 from v6.model.quote import Quote
@@ -56,6 +57,12 @@ class Feed:
                     self._lines[con_id] = self._link.ib.reqMktData(convert.to_ib(contract), extra)
         except ConnectionError as error:
             raise BrokerError(f"market data: {error}") from error
+
+    def refused(self, con_id: int) -> bool:
+        """Drop a line that the broker would not open; False if there was none."""
+        known = self._lines.pop(con_id, None) is not None
+        self._drop(con_id)
+        return known
 
     def forget_lines(self) -> None:
         """Drop what was subscribed on a connection that is gone; old values never count as quotes again."""
@@ -205,7 +212,7 @@ class Feed:
 
         A gateway that has lost IB's servers answers too, and then nothing is confirmed.
         """
-        if self._link.state is LinkState.HEALTHY:
+        if self._link.state in (LinkState.HEALTHY, LinkState.DEGRADED):
             self._confirmed = at
 
     def account_value(self, tag: str) -> tuple[float, datetime] | None:
@@ -231,6 +238,7 @@ class Feed:
 
     def _on_tickers(self, tickers: set[ib_async.Ticker]) -> None:
         now = self._clock.now()
+        self._link.ticked()
         for ticker in tickers:
             contract = ticker.contract
             # A late tick of a subscription that is closed changes a ticker that nobody reads any more.

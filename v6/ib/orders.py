@@ -11,7 +11,10 @@ import ib_async
 
 from v6.errors import BrokerError
 from v6.ib import convert
-from v6.ib.link import Link, LinkState
+from v6.ib.health import LinkState
+from v6.ib.link import Link
+from v6.ib.pacing import Lane
+from v6.model.contract import Side
 from v6.ports import BrokerEvent, BrokerStatus, OrderReport, Ticket
 
 ENDED: Final = frozenset({BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.REJECTED})
@@ -36,10 +39,11 @@ class IbBroker:
         self._listeners.append(listener)
 
     def healthy(self) -> bool:
-        # A message that waits in ib_async's throttle queue is dropped with the connection while the trade looks
-        # submitted, and an order that is written at once must not overtake what was asked before it.
-        queue = self._link.ib.client._msgQ
-        return self._link.state is LinkState.HEALTHY and self._link.ib.isConnected() and not queue
+        return self._link.state is LinkState.HEALTHY and self._link.ib.isConnected()
+
+    def reachable(self) -> bool:
+        # Without a data farm prices are missing, and orders still reach the exchange.
+        return self._link.state in (LinkState.HEALTHY, LinkState.DEGRADED) and self._link.ib.isConnected()
 
     def raise_order_id(self, seen: int) -> None:
         """Never issue an id at or below one that we have used: IB's nextValidId can roll back at its restart."""
@@ -56,19 +60,26 @@ class IbBroker:
         return self._high_order_id
 
     def place(self, ticket: Ticket) -> None:
-        if not self.healthy():
-            raise BrokerError("the link is not healthy or its queue is not empty")
+        lane, pacer = _lane(ticket), self._link.pacer
+        if not (self.healthy() if lane is Lane.OPEN else self.reachable()):
+            raise BrokerError(f"the link is {self._link.state}")
+        # What waits is lost with the connection: an opening order is decided again instead, a closing one may wait
+        # the fraction of a second that it takes.
+        if lane is Lane.OPEN and not pacer.free(lane):
+            raise BrokerError("the pace of messages leaves no room for an opening order now")
         contract, order = convert.bag(ticket.structure), convert.order_of(ticket, self._link.account)
-        self._write(lambda: self._link.ib.placeOrder(contract, order))
+        with pacer.using(lane):
+            self._link.ib.placeOrder(contract, order)
 
     def reprice(self, ticket: Ticket) -> None:
         trade = self._trade(ticket.order_id)
         if trade is None or trade.isDone():
             return
-        if not self._link.ib.isConnected():
-            raise BrokerError("the link is down")
+        if not self.reachable():
+            raise BrokerError(f"the link is {self._link.state}")
         trade.order.lmtPrice = convert.limit_of(ticket)
-        self._write(lambda: self._link.ib.placeOrder(trade.contract, trade.order))
+        with self._link.pacer.using(_lane(ticket)):
+            self._link.ib.placeOrder(trade.contract, trade.order)
 
     def cancel(self, order_id: int) -> None:
         # Also one that ib_async calls done: it says so of live orders for errors that it does not know.
@@ -78,18 +89,7 @@ class IbBroker:
             return
         if not self._link.ib.isConnected():
             raise BrokerError("the link is down")
-        self._write(lambda: self._link.ib.cancelOrder(trade.order))
-
-    def _write(self, send: Callable[[], object]) -> None:
-        """Send past the budget of ib_async's throttle, which keeps below IB's own limit; never past its queue."""
-        client = self._link.ib.client
-        budget = client.MaxRequests
-        if not client._msgQ:
-            client.MaxRequests = 0
-        try:
-            send()
-        finally:
-            client.MaxRequests = budget
+        self._link.ib.cancelOrder(trade.order)
 
     async def positions(self) -> dict[int, int]:
         async with self._asking:
@@ -138,6 +138,11 @@ class IbBroker:
             self.raise_order_id(event.order_id)
         for listener in self._listeners:
             listener(event)
+
+
+def _lane(ticket: Ticket) -> Lane:
+    # A structure is bought to open it and sold to close it.
+    return Lane.OPEN if ticket.side is Side.BUY else Lane.CLOSE
 
 
 def _units(trade: ib_async.Trade, fills: list[ib_async.Fill]) -> int:

@@ -83,8 +83,11 @@ def watch(session: Session, fields: Sequence[str]) -> None:
     ticks = b"".join(line.ticks(gateway.marks(line.con_ids), quoted=quoted))
     ticks += line.dividends(gateway.payout(line.con_ids[0])) if line.wants_dividends else b""
     session.send(line.header() + ticks + (line.end() if request.snapshot else b""))
+    if ticks and not is_bag:
+        gateway.told(line.con_ids[0])
     if not request.snapshot:
         session.lines.by_id[request.req_id] = line
+        gateway.meter.lines(sum(len(s.lines.by_id) for s in gateway.sessions))
 
 
 def unwatch(session: Session, fields: Fields) -> None:

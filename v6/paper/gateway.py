@@ -16,6 +16,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from v6.model.contract import Contract
 from v6.paper.account import Ledger
 from v6.paper.desk import Desk
 from v6.paper.faults.engine import Faults
@@ -23,6 +24,7 @@ from v6.paper.intake import Fees
 from v6.paper.limits import Limits
 from v6.paper.market.book import FLAT_RATES
 from v6.paper.matching import cents
+from v6.paper.meter import Meter
 from v6.paper.ports import Mark, Market, Payout, StockMarket, StockTerms
 from v6.paper.reports import Figures
 from v6.paper.session import Session, Stage
@@ -68,6 +70,7 @@ class PaperGateway:
         self._faults = faults
         self.sessions: list[Session] = []
         self.ledger = Ledger(cash)
+        self.meter = Meter()
         self.desk = Desk(market, clock, self.ledger, self, account=account, seed=seed, fees=fees or Fees(),
                          step_s=step_s)  # fmt: skip
         self._step_s = step_s
@@ -130,6 +133,19 @@ class PaperGateway:
         """Return how many different orders were taken under each orderRef; above 1 is a duplicate."""
         return Counter(self.desk.refs)
 
+    def hold(self, contract: Contract, quantity: int, price: Decimal) -> None:
+        """Put a position of another origin into the account, as its owner's hand would; clients are not told."""
+        self.ledger.trade(contract, quantity, price, Decimal(0))
+        self._plan_expiry()
+
+    def tick_every(self, step_s: float) -> None:
+        """Move the market at this step from now on."""
+        self._step_s = step_s
+        if self._step_timer is not None:
+            self._step_timer.cancel()
+        self._due = self._next_due(self.clock.now())
+        self._wake()
+
     def net_liquidation(self) -> Decimal:
         """Return cash plus the value of all positions, in dollars."""
         return self.figures().net_liquidation
@@ -168,6 +184,10 @@ class PaperGateway:
     def lines_used(self) -> int:
         """Return how many lines of market data the clients have open together."""
         return sum(len(session.lines.by_id) for session in self.sessions)
+
+    def told(self, con_id: int) -> None:
+        """Note that a client was told of a contract."""
+        self.meter.told(con_id, self.clock.now().timestamp())
 
     def ready(self) -> list[Session]:
         """Return the sessions that have started their API."""
@@ -246,15 +266,16 @@ class PaperGateway:
         """Move the market: one call for everything anybody watches, then ticks, then matching, then the account."""
         ready = self.ready()
         wanted = [c for s in ready for line in s.lines.by_id.values() for c in line.con_ids]
-        marks = self.marks([*wanted, *self.ledger.holdings, *self.desk.wanted()])
+        tells = self._account_told is None or self.clock.now() - self._account_told >= ACCOUNT_EVERY
+        held = self.ledger.holdings if tells else ()
+        marks = self.marks([*wanted, *held, *self.desk.wanted()])
         watched = {line.con_ids[0] for s in ready for line in s.lines.by_id.values() if line.wants_dividends}
         payouts = {con_id: self.payout(con_id) for con_id in sorted(watched)}
         for session in ready:
-            session.send(session.lines.ticks(marks, payouts))
+            session.send(session.lines.ticks(marks, payouts, self.told))
         self.desk.step(marks)
-        now = self.clock.now()
-        if self._account_told is None or now - self._account_told >= ACCOUNT_EVERY:
-            self._account_told = now
+        if tells:
+            self._account_told = self.clock.now()
             figures = self.figures(marks)
             for session in ready:
                 if session.wants_account:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -149,13 +149,24 @@ class Lines:
     kind: int = LIVE
     by_id: dict[int, Line] = field(default_factory=dict)
 
-    def ticks(self, marks: Mapping[int, Mark | None], payouts: Mapping[int, Payout | None] = NOTHING_PAID) -> bytes:
-        """Return one buffer for all lines, in a session; `payouts` by con_id are of the lines that want dividends."""
+    def ticks(
+        self,
+        marks: Mapping[int, Mark | None],
+        payouts: Mapping[int, Payout | None] = NOTHING_PAID,
+        told: Callable[[int], None] | None = None,
+    ) -> bytes:
+        """Return one buffer for all lines, in a session; `payouts` by con_id are of the lines that want dividends.
+
+        `told` is called with the con_id of each contract of which there is something to tell.
+        """
         out: list[bytes] = []
         for line in self.by_id.values():
             if line.kind != LIVE:
                 out.append(line.turn(LIVE))
-            out += line.ticks(marks)
+            ticks = line.ticks(marks)
+            out += ticks
+            if ticks and told is not None and not line.is_bag:
+                told(line.con_ids[0])
             if line.wants_dividends:
                 out.append(line.dividends(payouts.get(line.con_ids[0])))
         return b"".join(out)

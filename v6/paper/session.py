@@ -162,6 +162,8 @@ class Session(asyncio.Protocol):
                 self.close()
             return
         number = req_id(fields)
+        if not self.gateway.meter.message(self.client_id, self.gateway.clock.now().timestamp()):
+            self.send(error(-1, 100, "Max rate of messages per second has been exceeded:max=50"))
         try:
             msg_id = int(fields[0]) if fields else -1
         except ValueError:

@@ -1,0 +1,34 @@
+from v6.paper.meter import LIMIT, Meter
+
+
+def test_fifty_messages_a_second_are_well_and_the_next_is_one_too_many() -> None:
+    meter = Meter()
+    assert all(meter.message(1, 10.0 + n / 100) for n in range(LIMIT))
+    assert not meter.message(1, 10.99)
+    assert meter.message(2, 10.99), "another client has a limit of its own"
+    assert meter.message(1, 11.9)
+    assert (meter.pacing_errors, meter.messages_per_s_peak, meter.messages) == (1, LIMIT + 1, LIMIT + 3)
+
+
+def test_the_longest_silence_is_between_two_words_or_since_the_last() -> None:
+    meter = Meter()
+    meter.begin([1, 2], 100.0)
+    for at in (103.0, 110.0, 111.0):
+        meter.told(1, at)
+    meter.told(2, 104.0)
+    assert meter.longest([1], 112.0) == 7.0
+    assert meter.longest([1, 2], 112.0) == 8.0
+
+
+def test_of_what_was_never_told_nothing_is_known() -> None:
+    meter = Meter()
+    meter.begin([1], 0.0)
+    assert meter.longest([2], 5.0) is None
+    assert meter.longest([], 5.0) is None
+
+
+def test_the_peak_of_lines_stays() -> None:
+    meter = Meter()
+    for count in (3, 10, 4):
+        meter.lines(count)
+    assert meter.lines_peak == 10
