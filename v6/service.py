@@ -21,6 +21,8 @@ from v6.ib.link import Link
 from v6.paper.faults import Faults, load_script
 from v6.paper.gateway import PaperGateway
 from v6.paper.market import HistoryMarket, load_package_history
+from v6.paper.ports import Market
+from v6.paper.scenarios import Scenario, ScenarioMarket
 from v6.paper.vtime import VirtualClock, VirtualLoop, run_virtual
 from v6.ports import Clock
 from v6.pricing.calendar import xnys
@@ -40,6 +42,7 @@ class PaperPlan:
     speed: float
     step_s: float
     faults: Path | None = None
+    scenario: Scenario | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +127,15 @@ async def _run(plan: RunPlan, console: Console, host: str, port: int, clock: Clo
 
 
 async def _gateway(loop: VirtualLoop, plan: PaperPlan) -> tuple[PaperGateway, int, VirtualClock]:
-    market = HistoryMarket(load_package_history(), plan.seed)
+    market: Market
+    if plan.scenario is None:
+        market = HistoryMarket(load_package_history(), plan.seed)
+    else:
+        market = ScenarioMarket(plan.scenario, plan.seed)
     calendar = xnys()
     first = max(plan.first or market.first_day, market.first_day)
     if first > market.last_day:
-        raise V6Error(f"the history ends on {market.last_day}")
+        raise V6Error(f"the {'history' if plan.scenario is None else 'scenario'} ends on {market.last_day}")
     opens = calendar.open_utc(first if calendar.is_session(first) else calendar.next_session(first))
     clock = VirtualClock(loop, opens - BEFORE_OPEN)
     faults = Faults(load_script(plan.faults)) if plan.faults else None

@@ -23,7 +23,7 @@ from v6.paper.intake import Fees
 from v6.paper.limits import Limits
 from v6.paper.market.book import FLAT_RATES
 from v6.paper.matching import cents
-from v6.paper.ports import Mark, Market, Payout, StockMarket, StockTerms
+from v6.paper.ports import Halt, HaltingMarket, Mark, Market, Payout, StockMarket, StockTerms
 from v6.paper.reports import Figures
 from v6.paper.session import Session, Stage
 from v6.ports import Clock
@@ -152,6 +152,10 @@ class PaperGateway:
         terms = self.stock(con_id)
         return None if terms is None else terms.payout
 
+    def halt(self) -> Halt | None:
+        """Return what the exchange does not do at present, None where and while there is no halt."""
+        return self.market.halt(self.clock.now()) if isinstance(self.market, HaltingMarket) else None
+
     def figures(self, marks: Mapping[int, Mark | None] | None = None) -> Figures:
         """Return the account in money; `marks` spares a call of the market if it is at hand."""
         held = self.ledger.holdings
@@ -249,8 +253,9 @@ class PaperGateway:
         marks = self.marks([*wanted, *self.ledger.holdings, *self.desk.wanted()])
         watched = {line.con_ids[0] for s in ready for line in s.lines.by_id.values() if line.wants_dividends}
         payouts = {con_id: self.payout(con_id) for con_id in sorted(watched)}
+        halt = self.halt()
         for session in ready:
-            session.send(session.lines.ticks(marks, payouts))
+            session.send(session.lines.ticks(marks, payouts, halt))
         self.desk.step(marks)
         now = self.clock.now()
         if self._account_told is None or now - self._account_told >= ACCOUNT_EVERY:
