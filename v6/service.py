@@ -63,7 +63,7 @@ def serve_paper(plan: PaperPlan, console: Console) -> None:
     async def main(loop: VirtualLoop) -> None:
         gateway, port, _ = await _gateway(loop, plan)
         console.print(f"paper gateway on {plan.host}:{port}, account {gateway.account}", highlight=False)
-        await _until_signal(loop)
+        await until_signal(loop)
         await gateway.stop()
 
     run_virtual(main, speed=plan.speed, memory=False)
@@ -74,7 +74,7 @@ def run_desk(plan: RunPlan, console: Console) -> None:
     if plan.broker == "paper":
         run_virtual(lambda loop: _embedded(plan, console, loop), speed=plan.speed or 60.0)
         return
-    host, port = _address(plan.broker)
+    host, port = address_of(plan.broker)
     if plan.speed is not None:
         run_virtual(lambda loop: _accelerated(plan, console, host, port, loop), speed=plan.speed, memory=False)
         return
@@ -143,14 +143,16 @@ async def _gateway(loop: VirtualLoop, plan: PaperPlan) -> tuple[PaperGateway, in
     return gateway, await gateway.start(plan.host, plan.port), clock
 
 
-async def _until_signal(loop: asyncio.AbstractEventLoop) -> None:
+async def until_signal(loop: asyncio.AbstractEventLoop) -> None:
+    """Wait for SIGINT or SIGTERM."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     await stop.wait()
 
 
-def _address(broker: str) -> tuple[str, int]:
+def address_of(broker: str) -> tuple[str, int]:
+    """Return host and port; V6Error if it says neither."""
     host, _, port = broker.rpartition(":")
     if not host or not port.isdigit():
         raise V6Error(f"--broker {broker!r} is neither `paper` nor HOST:PORT")
