@@ -1,4 +1,4 @@
-"""What passed between a client and a gateway: recorded by a tee, answered again from the file, compared with our codec."""
+"""What passed between a client and a gateway: recorded by a tee, answered from the file, compared with our codec."""
 
 from v6.paper.recording.compare import Comparison, Row, compare
 from v6.paper.recording.entries import Entry, Recording, What, load_recording

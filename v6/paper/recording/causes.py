@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from v6.paper.codec import Malformed
 from v6.paper.fields import OPEN_HEAD, TABLES
 from v6.paper.recording.entries import Entry, What
-from v6.paper.requests import C12, REQ_ID_AT, req_id
+from v6.paper.requests import REQ_ID_AT, place_order, req_id
 from v6.paper.routes import START_API
 
 PLACE_ORDER: Final = 3
@@ -82,13 +83,14 @@ def shape(fields: Sequence[str]) -> tuple[str, ...]:
     return tuple(word for i, word in enumerate(fields) if i != at)
 
 
-_ORDER_HEAD: Final = 1 + len(C12.split())
-_ORDER_WORDS: Final = (*range(2, _ORDER_HEAD + 1), *range(_ORDER_HEAD + 3, _ORDER_HEAD + 6))
-
-
-def order_shape(fields: Sequence[str]) -> tuple[str, ...]:
-    """Return what an order is about: contract, action, size, type; its reference and price may differ."""
-    return tuple(fields[i] for i in _ORDER_WORDS if i < len(fields))
+def order_shape(fields: Sequence[str]) -> tuple[object, ...]:
+    """Return what an order is about: contract, side, size, type; its reference and price may differ."""
+    try:
+        order = place_order(fields)
+    except Malformed:
+        return tuple(fields)
+    terms = (order.terms[name] for name in ("action", "totalQuantity", "orderType"))
+    return (order.contract, order.legs, *terms, order.flag("whatIf"))
 
 
 def conversation(entries: Sequence[Entry]) -> Conversation | None:

@@ -22,6 +22,8 @@ _READERS: Final[Mapping[int, Callable[[Sequence[str]], object]]] = {
 }  # fmt: skip
 HELLO: Final = -1
 """The message id of a row about the first frame of either side, which has none."""
+UNREADABLE: Final = -2
+"""The message id of a row about what is no message with an id in text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def compare(recording: Recording) -> Comparison:
 
 def _row(side: What, message: int, kind: _Kind) -> Row:
     names = MESSAGE_NAMES if side is What.SENT else REQUEST_NAMES
-    name = "greeting" if message == HELLO else names.get(message, "?")
+    name = {HELLO: "greeting", UNREADABLE: "unreadable"}.get(message) or names.get(message, "?")
     differences = tuple((said, n, kind.first[said]) for said, n in kind.found.items())
     return Row(side, message, name, kind.count, kind.known, differences)
 
@@ -105,7 +107,7 @@ def _greeting(side: What, fields: Sequence[str]) -> list[str]:
 def _read(entry: Entry, fields: Sequence[str]) -> tuple[int, bool, list[str]]:
     """Return the message id, whether our codec knows it, and what differs."""
     if not fields or not fields[0].isdecimal():
-        return HELLO, False, ["this is no message with an id in text"]
+        return UNREADABLE, False, ["this is no message with an id in text"]
     message = int(fields[0])
     try:
         known = check(message, fields) if entry.what is What.SENT else _ask(message, fields)
