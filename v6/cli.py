@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import structlog
 import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from v6 import __version__, cli_rules
+from v6 import __version__, cli_paper, cli_rules
 from v6.console import (
     CheckFormat,
     DeskOption,
     JsonOption,
+    VerboseOption,
     desk_folder,
     desk_of_paths,
     diagnostic_fields,
@@ -26,6 +25,7 @@ from v6.console import (
     err,
     out,
     print_json,
+    start_logging,
 )
 from v6.errors import ConfigError, Diagnostic, Severity, V6Error
 
@@ -44,8 +44,7 @@ app.command("test")(cli_rules.run_rule_tests)
 app.command("fmt")(cli_rules.fmt)
 app.command("explain")(cli_rules.explain)
 app.add_typer(cli_rules.rules, name="rules")
-
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to stderr.")]
+app.add_typer(cli_paper.paper, name="paper")
 
 
 def main() -> None:
@@ -80,23 +79,26 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of the simulated market.")] = 1,
     cycle: Annotated[float, typer.Option(min=1.0, help="Seconds of market time between two looks.")] = 300.0,
     speed: Annotated[float, typer.Option(min=1.0, help="Market seconds per second when watched.")] = 4000.0,
+    scenario: cli_paper.ScenarioOption = None,
     desk: DeskOption = None,
     store: Annotated[Path, typer.Option(help="Where the run is recorded; made anew.")] = Path("var/demo"),
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Trade real history on the embedded paper gateway; no account is needed."""
+    """Trade real history, or a scenario, on the embedded paper gateway; no account is needed."""
     from v6.demo import Plan, run_demo
     from v6.watching import headless_watcher, live_watcher
 
-    _logging(verbose)
+    start_logging(verbose)
+    chosen = cli_paper.scenario_of(scenario)
     plan = Plan(
         root=desk_folder(desk),
         store=store,
-        days=days or (250 if headless else 60),
+        days=days or (chosen.days if chosen else 250 if headless else 60),
         seed=seed,
         cycle_s=cycle,
         speed=None if headless else speed,
+        scenario=chosen,
     )
     if contracts:
         _crowd(plan, contracts, as_json)
@@ -203,26 +205,6 @@ def replay(
 
 
 @app.command()
-def paper(
-    port: Annotated[int, typer.Option(help="TCP port; 0 picks a free one.")] = 7497,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    seed: Annotated[int, typer.Option(help="Seed of the simulated market.")] = 1,
-    start: Annotated[
-        datetime | None, typer.Option("--from", help="First day (default: start of the history).")
-    ] = None,
-    speed: Annotated[float, typer.Option(min=1.0, help="Market seconds per second; nights are skipped.")] = 1.0,
-    step: Annotated[float, typer.Option(min=0.1, help="Market seconds between two ticks.")] = 1.0,
-    faults: Annotated[Path | None, typer.Option(help="Fault script (YAML) to play on the wire.")] = None,
-    verbose: VerboseOption = False,
-) -> None:
-    """Serve the paper gateway: a TWS look-alike for V6 or any ib_async program."""
-    from v6.service import PaperPlan, serve_paper
-
-    _logging(verbose)
-    serve_paper(PaperPlan(host, port, seed, start.date() if start else None, speed, step, faults), out)
-
-
-@app.command()
 def run(
     broker: Annotated[
         str, typer.Option(metavar="paper|HOST:PORT", help="Embedded paper gateway, or where TWS listens.")
@@ -243,7 +225,7 @@ def run(
     """Run the desk until it is stopped (Ctrl-C or SIGTERM); only paper accounts are traded."""
     from v6.service import RunPlan, run_desk
 
-    _logging(verbose)
+    start_logging(verbose)
     run_desk(RunPlan(broker, desk_folder(desk), store, cycle, client, speed, adopt), out)
 
 
@@ -296,16 +278,6 @@ def _print_replay(result: Any) -> None:
             highlight=False,
         )
     out.print(f"{result.snapshots} snapshots: {result.agree} agree, {result.disagree} disagree", highlight=False)
-
-
-def _logging(verbose: bool) -> None:
-    level = logging.DEBUG if verbose else logging.CRITICAL
-    # ib_async reports every order event and warning by itself; ours carry the meaning, its are for looking closely.
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO if verbose else logging.CRITICAL)
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(level if verbose else logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 if __name__ == "__main__":

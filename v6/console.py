@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 import typer
 from rich.console import Console
 
@@ -23,6 +26,7 @@ DeskOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to stderr.")]
 
 
 class CheckFormat(StrEnum):
@@ -84,3 +88,14 @@ def diagnostic_line(diagnostic: Diagnostic, form: CheckFormat) -> str:
 def print_json(document: Any) -> None:
     """Print one JSON document; times are written as text."""
     typer.echo(json.dumps(document, indent=2, default=str))
+
+
+def start_logging(verbose: bool) -> None:
+    """Send logs to stderr: everything, or nothing but our own warnings."""
+    level = logging.DEBUG if verbose else logging.CRITICAL
+    # ib_async reports every order event and warning by itself; ours carry the meaning, its are for looking closely.
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO if verbose else logging.CRITICAL)
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level if verbose else logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -18,6 +18,8 @@ from v6.errors import V6Error
 from v6.model import event as e
 from v6.paper.gateway import PaperGateway
 from v6.paper.market import HistoryMarket, load_package_history
+from v6.paper.ports import Market
+from v6.paper.scenarios import Scenario, ScenarioMarket
 from v6.paper.vtime import VirtualClock, VirtualLoop, run_virtual
 from v6.pricing.calendar import TradingCalendar, xnys
 
@@ -27,7 +29,7 @@ BEFORE_OPEN = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run: `days` sessions from the start of the history; speed None is as fast as it goes."""
+    """What to run: `days` sessions from the start of the history or scenario; speed None is as fast as it goes."""
 
     root: Path
     store: Path
@@ -35,6 +37,7 @@ class Plan:
     seed: int
     cycle_s: float = 300.0
     speed: float | None = None
+    scenario: Scenario | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +112,12 @@ def run_demo(plan: Plan, watcher: Watcher | None = None) -> Report:
     """Run the plan to its end, or to Ctrl-C, and return its report; the store is made anew."""
     clear_store(plan.store)
     calendar = xnys()
-    market = HistoryMarket(load_package_history(), plan.seed)
+    market = market_of(plan.scenario, plan.seed)
     first = market.first_day
     days = calendar.sessions(first, market.last_day)[: plan.days]
     if len(days) < plan.days:
-        raise V6Error(f"the history has {len(days)} sessions from {first}; --days {plan.days} is more")
+        source = "history" if plan.scenario is None else f"scenario {plan.scenario.name}"
+        raise V6Error(f"the {source} has {len(days)} sessions from {first}; --days {plan.days} is more")
     start = calendar.open_utc(days[0]) - BEFORE_OPEN
     until = calendar.close_utc(days[-1]) + BEFORE_OPEN
 
@@ -124,6 +128,11 @@ def run_demo(plan: Plan, watcher: Watcher | None = None) -> Report:
         return await _trade(plan, clock, calendar, gateway, port, until, watcher)
 
     return run_virtual(main, speed=plan.speed)
+
+
+def market_of(scenario: Scenario | None, seed: int) -> Market:
+    """Return the market of a scenario, or of the history that the package `arch` carries."""
+    return HistoryMarket(load_package_history(), seed) if scenario is None else ScenarioMarket(scenario, seed)
 
 
 async def _trade(

@@ -21,6 +21,8 @@ from v6.ib.link import Link
 from v6.paper.faults import Faults, load_script
 from v6.paper.gateway import PaperGateway
 from v6.paper.market import HistoryMarket, load_package_history
+from v6.paper.ports import Market
+from v6.paper.scenarios import Scenario, ScenarioMarket
 from v6.paper.vtime import VirtualClock, VirtualLoop, run_virtual
 from v6.ports import Clock
 from v6.pricing.calendar import xnys
@@ -40,6 +42,7 @@ class PaperPlan:
     speed: float
     step_s: float
     faults: Path | None = None
+    scenario: Scenario | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ def serve_paper(plan: PaperPlan, console: Console) -> None:
     async def main(loop: VirtualLoop) -> None:
         gateway, port, _ = await _gateway(loop, plan)
         console.print(f"paper gateway on {plan.host}:{port}, account {gateway.account}", highlight=False)
-        await _until_signal(loop)
+        await until_signal(loop)
         await gateway.stop()
 
     run_virtual(main, speed=plan.speed, memory=False)
@@ -72,7 +75,7 @@ def run_desk(plan: RunPlan, console: Console) -> None:
     if plan.broker == "paper":
         run_virtual(lambda loop: _embedded(plan, console, loop), speed=plan.speed or 60.0)
         return
-    host, port = _address(plan.broker)
+    host, port = address_of(plan.broker)
     if plan.speed is not None:
         run_virtual(lambda loop: _accelerated(plan, console, host, port, loop), speed=plan.speed, memory=False)
         return
@@ -125,11 +128,15 @@ async def _run(plan: RunPlan, console: Console, host: str, port: int, clock: Clo
 
 
 async def _gateway(loop: VirtualLoop, plan: PaperPlan) -> tuple[PaperGateway, int, VirtualClock]:
-    market = HistoryMarket(load_package_history(), plan.seed)
+    market: Market
+    if plan.scenario is None:
+        market = HistoryMarket(load_package_history(), plan.seed)
+    else:
+        market = ScenarioMarket(plan.scenario, plan.seed)
     calendar = xnys()
     first = max(plan.first or market.first_day, market.first_day)
     if first > market.last_day:
-        raise V6Error(f"the history ends on {market.last_day}")
+        raise V6Error(f"the {'history' if plan.scenario is None else 'scenario'} ends on {market.last_day}")
     opens = calendar.open_utc(first if calendar.is_session(first) else calendar.next_session(first))
     clock = VirtualClock(loop, opens - BEFORE_OPEN)
     faults = Faults(load_script(plan.faults)) if plan.faults else None
@@ -137,14 +144,16 @@ async def _gateway(loop: VirtualLoop, plan: PaperPlan) -> tuple[PaperGateway, in
     return gateway, await gateway.start(plan.host, plan.port), clock
 
 
-async def _until_signal(loop: asyncio.AbstractEventLoop) -> None:
+async def until_signal(loop: asyncio.AbstractEventLoop) -> None:
+    """Wait for SIGINT or SIGTERM."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     await stop.wait()
 
 
-def _address(broker: str) -> tuple[str, int]:
+def address_of(broker: str) -> tuple[str, int]:
+    """Return host and port; V6Error if it says neither."""
     host, _, port = broker.rpartition(":")
     if not host or not port.isdigit():
         raise V6Error(f"--broker {broker!r} is neither `paper` nor HOST:PORT")

@@ -80,7 +80,7 @@ def watch(session: Session, fields: Sequence[str]) -> None:
     # What a contract has no generic tick for is not told; a real gateway may answer error 321 to some of them.
     line.wants_dividends = DIVIDENDS in request.generic and not is_bag
     quoted = frozen or gateway.desk.is_open
-    ticks = b"".join(line.ticks(gateway.marks(line.con_ids), quoted=quoted))
+    ticks = line.halt(gateway.halt()) + b"".join(line.ticks(gateway.marks(line.con_ids), quoted=quoted))
     ticks += line.dividends(gateway.payout(line.con_ids[0])) if line.wants_dividends else b""
     session.send(line.header() + ticks + (line.end() if request.snapshot else b""))
     if ticks and not is_bag:

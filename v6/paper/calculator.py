@@ -31,7 +31,8 @@ class Calculation:
     underlying: float
 
 
-def _read(fields: Sequence[str]) -> Calculation:
+def calculation(fields: Sequence[str]) -> Calculation:
+    """Parse calculateImpliedVolatility (54) and calculateOptionPrice (55)."""
     reader = Reader(fields[1:])
     reader.integer("version")
     number = reader.integer("reqId")
@@ -54,7 +55,7 @@ def _years(session: Session, contract: Contract) -> float:
 
 
 def _answer(session: Session, fields: Sequence[str], *, volatility_given: bool) -> None:
-    request = _read(fields)
+    request = calculation(fields)
     contract = resolve(session.gateway.market, request.contract, session.gateway.clock.now())
     if contract.sec_type is not SecType.OPTION or contract.strike is None or contract.right is None:
         session.send(error(request.req_id, 321, "Error validating request.-'bQ' : cause - Not an option"))

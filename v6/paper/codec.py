@@ -72,10 +72,17 @@ def message(msg_id: int, version: int | None, width: int, names: str) -> Message
 
 
 class Framer:
-    """Cut a byte stream into messages."""
+    """Cut a byte stream into messages of at most `longest` bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int = MAX_FRAME) -> None:
         self._buffer = bytearray()
+        self._longest = longest
+
+    def rest(self) -> bytes:
+        """Take out what is not yet a message."""
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        return rest
 
     def skip(self, prefix: bytes) -> bool | None:
         """Consume a prefix: True if it was there, False if something else is, None if it may still come."""
@@ -92,7 +99,7 @@ class Framer:
         """Yield the complete bodies; raise Malformed at a length that cannot be one."""
         while len(self._buffer) >= 4:
             (length,) = _LENGTH.unpack_from(self._buffer)
-            if length > MAX_FRAME:
+            if length > self._longest:
                 raise Malformed(f"a message of {length} bytes")
             if len(self._buffer) < 4 + length:
                 return

@@ -35,7 +35,7 @@ from v6.paper.orders import (
     open_order,
     order_status,
 )
-from v6.paper.ports import Mark, Market
+from v6.paper.ports import HaltingMarket, Mark, Market
 from v6.paper.requests import PlaceOrder
 from v6.ports import Clock
 
@@ -70,6 +70,7 @@ class Desk:
         self.is_open = False
         self.partial_share = PARTIAL_SHARE
         self._market = market
+        self._halting = market if isinstance(market, HaltingMarket) else None
         self._clock = clock
         self._ledger = ledger
         self._outlet = outlet
@@ -283,7 +284,7 @@ class Desk:
         self._drop_timer(order)
         if book is None or not self.is_open or order.status.done or order.status is Status.PENDING_SUBMIT:
             return
-        if "child" in order.why_held:
+        if "child" in order.why_held or self._halted():
             return
         terms = order.terms
         if order.why_held == "trigger":
@@ -301,6 +302,9 @@ class Desk:
                 self._fill(order, limit, book)
             elif rate > 0:
                 self._rest(order, rate)
+
+    def _halted(self) -> bool:
+        return self._halting is not None and self._halting.halt(self._clock.now()) is not None
 
     def _draw(self, order: PaperOrder) -> float:
         order.draws += 1

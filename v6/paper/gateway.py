@@ -25,7 +25,7 @@ from v6.paper.limits import Limits
 from v6.paper.market.book import FLAT_RATES
 from v6.paper.matching import cents
 from v6.paper.meter import Meter
-from v6.paper.ports import Mark, Market, Payout, StockMarket, StockTerms
+from v6.paper.ports import Halt, HaltingMarket, Mark, Market, Payout, StockMarket, StockTerms
 from v6.paper.reports import Figures
 from v6.paper.session import Session, Stage
 from v6.ports import Clock
@@ -168,6 +168,10 @@ class PaperGateway:
         terms = self.stock(con_id)
         return None if terms is None else terms.payout
 
+    def halt(self) -> Halt | None:
+        """Return what the exchange does not do at present, None where and while there is no halt."""
+        return self.market.halt(self.clock.now()) if isinstance(self.market, HaltingMarket) else None
+
     def figures(self, marks: Mapping[int, Mark | None] | None = None) -> Figures:
         """Return the account in money; `marks` spares a call of the market if it is at hand."""
         held = self.ledger.holdings
@@ -271,8 +275,9 @@ class PaperGateway:
         marks = self.marks([*wanted, *held, *self.desk.wanted()])
         watched = {line.con_ids[0] for s in ready for line in s.lines.by_id.values() if line.wants_dividends}
         payouts = {con_id: self.payout(con_id) for con_id in sorted(watched)}
+        halt = self.halt()
         for session in ready:
-            session.send(session.lines.ticks(marks, payouts, self.told))
+            session.send(session.lines.ticks(marks, payouts, halt, self.told))
         self.desk.step(marks)
         if tells:
             self._account_told = self.clock.now()

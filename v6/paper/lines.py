@@ -11,6 +11,7 @@ from v6.paper.codec import frame
 from v6.paper.fields import (
     LIVENESS,
     SNAPSHOT_END,
+    TICK_GENERIC,
     TICK_OPTION,
     TICK_PRICE,
     TICK_REQ_PARAMS,
@@ -19,11 +20,12 @@ from v6.paper.fields import (
 )
 from v6.paper.listing import RULES, rule_of
 from v6.paper.matching import book_of
-from v6.paper.ports import Mark, Payout
+from v6.paper.ports import Halt, Mark, Payout
 
 BID, ASK, LAST, CLOSE = 1, 2, 4, 9
 BID_SIZE, ASK_SIZE = 0, 3
 MODEL: Final = 13
+HALTED: Final = 49
 IB_DIVIDENDS: Final = 59
 DIVIDENDS: Final = "456"
 """The generic tick that a client names to be told of dividends."""
@@ -50,6 +52,7 @@ class Line:
     told: dict[int, tuple[float, ...]] = field(default_factory=dict)
     wants_dividends: bool = False
     payout: Payout | None = None
+    halted: bool = False
 
     @property
     def con_ids(self) -> list[int]:
@@ -75,6 +78,20 @@ class Line:
             "" if x is None else repr(float(x)) for x in (payout.past_year, payout.next_year, payout.amount)
         )
         return TICK_STRING.encode(self.req_id, IB_DIVIDENDS, f"{past},{coming},{day},{amount}")
+
+    def halt(self, halt: Halt | None) -> bytes:
+        """Return what tells that trading is halted (1) or goes on (0), if that is news, and the end of the quotes.
+
+        An index is no contract that could be halted.
+        """
+        kind = self.legs[0].contract.sec_type
+        if kind is SecType.INDEX or (halt is not None) == self.halted:
+            return b""
+        self.halted = halt is not None
+        out = [TICK_GENERIC.encode(self.req_id, HALTED, float(self.halted))]
+        if halt is Halt.QUOTES:
+            self._book(out, None, 0, -1.0, 0)
+        return b"".join(out)
 
     def end(self) -> bytes:
         """Return the end of a snapshot."""
@@ -153,6 +170,7 @@ class Lines:
         self,
         marks: Mapping[int, Mark | None],
         payouts: Mapping[int, Payout | None] = NOTHING_PAID,
+        halt: Halt | None = None,
         told: Callable[[int], None] | None = None,
     ) -> bytes:
         """Return one buffer for all lines, in a session; `payouts` by con_id are of the lines that want dividends.
@@ -163,6 +181,7 @@ class Lines:
         for line in self.by_id.values():
             if line.kind != LIVE:
                 out.append(line.turn(LIVE))
+            out.append(line.halt(halt))
             ticks = line.ticks(marks)
             out += ticks
             if ticks and told is not None and not line.is_bag:

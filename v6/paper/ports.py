@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from v6.model.contract import Contract
@@ -110,4 +111,20 @@ class StockMarket(Protocol):
 
     def stock(self, con_id: int, at: datetime) -> StockTerms | None:
         """Return the terms of a stock at the moment, None for what is no stock."""
+        ...
+
+
+class Halt(StrEnum):
+    """What an exchange does not do for a while: quote at all, or only trade."""
+
+    QUOTES = "quotes"
+    TRADING = "trading"
+
+
+@runtime_checkable
+class HaltingMarket(Protocol):
+    """A market whose options are halted at times; the gateway asks only those that are one."""
+
+    def halt(self, at: datetime) -> Halt | None:
+        """Return the halt at the moment, None while there is trading; without quotes there is no trading either."""
         ...

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-import jsonschema
-import yaml
-
-from v6.errors import V6Error
 from v6.paper.faults.script import AT_TIME, ON_ASKED, ON_SENT, Act, Fault, FaultScript, When
 from v6.paper.fields import TABLES
 from v6.paper.layouts import MESSAGE_NAMES, REQUEST_NAMES
+from v6.paper.places import Mistakes, Place, Source, broken, read_text
 
-Path_: TypeAlias = tuple[str | int, ...]
 _CODE_AND_TEXT: Final = {
     "type": "object",
     "additionalProperties": False,
@@ -101,94 +97,51 @@ _ASKED: Final = {name: number for number, name in REQUEST_NAMES.items()}
 _TRIGGERS: Final = {"sent": ON_SENT, "asked": ON_ASKED, "at_s": AT_TIME}
 
 
-class FaultScriptError(V6Error):
+class FaultScriptError(Mistakes):
     """A script with mistakes; `problems` are `file:line:col: text`, in the order of the file."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(problems))
 
 
 def load_script(path: Path) -> FaultScript:
     """Read a script from a file; raise FaultScriptError for mistakes and for a file that cannot be read."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as trouble:
-        raise FaultScriptError([f"{path}:1:1: cannot be read: {trouble}"]) from trouble
-    return parse_script(text, str(path))
+        return _read(read_text(path), str(path))
+    except Mistakes as found:
+        raise FaultScriptError(found.problems) from found
 
 
 def parse_script(text: str, name: str = "<faults>") -> FaultScript:
     """Return the script of a YAML text; raise FaultScriptError with every mistake."""
     try:
-        root = yaml.compose(text, yaml.SafeLoader)
-        value = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as trouble:
-        mark = trouble.problem_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise FaultScriptError([f"{name}:{line}:{column}: {trouble.problem}"]) from trouble
-    marks = dict(_marks(root, ())) if root is not None else {}
-    problems = [(_nearest(marks, path), said) for path, said in (*_repeated(root, ()), *_faults_in(value))]
-    if problems:
-        raise FaultScriptError([f"{name}:{line}:{column}: {said}" for (line, column), said in sorted(problems)])
-    return FaultScript(value.get("seed", 0), tuple(map(_fault, value["faults"])))
+        return _read(text, name)
+    except Mistakes as found:
+        raise FaultScriptError(found.problems) from found
 
 
-def _marks(node: yaml.Node, path: Path_) -> Iterator[tuple[Path_, tuple[int, int]]]:
-    yield path, (node.start_mark.line + 1, node.start_mark.column + 1)
-    if isinstance(node, yaml.MappingNode):
-        for key, child in node.value:
-            yield from _marks(child, (*path, key.value))
-            # The place of an entry is its key: that is where an unknown one is crossed out.
-            yield (*path, key.value), (key.start_mark.line + 1, key.start_mark.column + 1)
-    elif isinstance(node, yaml.SequenceNode):
-        for i, child in enumerate(node.value):
-            yield from _marks(child, (*path, i))
+def _read(text: str, name: str) -> FaultScript:
+    source = Source(text, name)
+    source.refuse(_faults_in(source.value))
+    return FaultScript(source.value.get("seed", 0), tuple(map(_fault, source.value["faults"])))
 
 
-def _nearest(marks: Mapping[Path_, tuple[int, int]], path: Path_) -> tuple[int, int]:
-    while path and path not in marks:
-        path = path[:-1]
-    return marks.get(path, (1, 1))
-
-
-def _repeated(node: yaml.Node | None, path: Path_) -> Iterator[tuple[Path_, str]]:
-    """Yield keys that stand twice in one mapping, where YAML would take the last."""
-    if isinstance(node, yaml.MappingNode):
-        keys = [key.value for key, _ in node.value]
-        yield from (((*path, key), f"`{key}` appears twice") for key in {k for k in keys if keys.count(k) > 1})
-        for key, child in node.value:
-            yield from _repeated(child, (*path, key.value))
-    elif isinstance(node, yaml.SequenceNode):
-        for i, child in enumerate(node.value):
-            yield from _repeated(child, (*path, i))
-
-
-def _faults_in(value: object) -> Iterator[tuple[Path_, str]]:
-    broken = False
-    for trouble in jsonschema.Draft7Validator(SCHEMA).iter_errors(value):
-        broken = True
-        path: Path_ = tuple(trouble.absolute_path)
-        if trouble.validator == "additionalProperties" and isinstance(trouble.instance, dict):
-            known = trouble.schema["properties"] if isinstance(trouble.schema, dict) else {}
-            for key in trouble.instance:
-                if key not in known:
-                    yield (*path, key), f"unknown key `{key}`; known are {', '.join(known)}"
-        elif trouble.validator == "enum" and path and path[-1] in ("sent", "asked"):
-            near = get_close_matches(str(trouble.instance), trouble.validator_value, n=1)
-            kind = "message of the gateway" if path[-1] == "sent" else "request"
-            yield path, f"no {kind} is called {trouble.instance!r}{f'; did you mean {near[0]}?' if near else ''}"
+def _faults_in(value: object) -> Iterator[tuple[Place, str]]:
+    failed = False
+    for place, trouble, said in broken(value, SCHEMA):
+        failed = True
+        if trouble.validator == "enum" and place and place[-1] in ("sent", "asked"):
+            near = get_close_matches(str(trouble.instance), list(_SENT if place[-1] == "sent" else _ASKED), n=1)
+            kind = "message of the gateway" if place[-1] == "sent" else "request"
+            yield place, f"no {kind} is called {trouble.instance!r}{f'; did you mean {near[0]}?' if near else ''}"
         else:
-            yield path, trouble.message
-    if not broken and isinstance(value, dict):
+            yield place, said
+    if not failed and isinstance(value, dict):
         yield from _senseless(value["faults"])
 
 
-def _senseless(faults: Sequence[dict[str, Any]]) -> Iterator[tuple[Path_, str]]:
+def _senseless(faults: Sequence[dict[str, Any]]) -> Iterator[tuple[Place, str]]:
     """Yield what a schema cannot say well."""
     ids = [fault["id"] for fault in faults]
     for i, fault in enumerate(faults):
-        at: Path_ = ("faults", i)
+        at: Place = ("faults", i)
         triggers = [t for t in _TRIGGERS if t in fault["when"]]
         if len(triggers) != 1:
             yield (*at, "when"), "give exactly one of sent, asked and at_s"

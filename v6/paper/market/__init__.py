@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 
 from v6.errors import V6Error
@@ -12,11 +12,12 @@ from v6.paper.market import listing
 from v6.paper.market.book import FLAT_RATES, Book, Rates
 from v6.paper.market.history import DailyHistory, Session, load_csv_history, load_package_history
 from v6.paper.market.intraday import Tape
-from v6.paper.market.listing import SPX, VIX, Listing
+from v6.paper.market.listing import INDICES, SPX, VIX, Listing
 from v6.paper.ports import Bar, Mark
 
 __all__ = [
     "FLAT_RATES",
+    "INDICES",
     "SPX",
     "VIX",
     "DailyHistory",
@@ -33,12 +34,19 @@ class HistoryMarket:
     A moment must be timezone-aware and lie between the first day and the opening after the last: V6Error otherwise.
     """
 
-    def __init__(self, history: DailyHistory, seed: int, rates: Rates = FLAT_RATES) -> None:
+    def __init__(
+        self,
+        history: DailyHistory,
+        seed: int,
+        rates: Rates = FLAT_RATES,
+        widen: Callable[[float], float] | None = None,
+    ) -> None:
+        """Build the market; `widen` gives the factor on the width of quotes at a moment (seconds since the epoch)."""
         self._history = history
         self._days = [session.day for session in history.sessions]
         self._tape = Tape(history, seed)
         self._listing = Listing(history)
-        self._book = Book(self._tape, self._listing, seed, rates)
+        self._book = Book(self._tape, self._listing, seed, rates, widen)
 
     @property
     def first_day(self) -> date:

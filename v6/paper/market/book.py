@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -61,11 +61,14 @@ class _Columns:
 class Book:
     """The quotes of a market at any moment; a pure function of what it was built from."""
 
-    def __init__(self, tape: Tape, listing: Listing, seed: int, rates: Rates) -> None:
+    def __init__(
+        self, tape: Tape, listing: Listing, seed: int, rates: Rates, widen: Callable[[float], float] | None = None
+    ) -> None:
         self._tape = tape
         self._listing = listing
         self._seed = np.uint64(seed % 2**64)
         self._rates = rates
+        self._widen = widen
         self._columns = lru_cache(maxsize=256)(self._make_columns)
         self._closes = lru_cache(maxsize=256)(self._make_closes)
 
@@ -93,7 +96,7 @@ class Book:
     ) -> None:
         iv, value = self._value(columns, tick.spot, tick.vix, moment)
         price = np.round(value.price, _PRICE_DECIMALS)
-        bid, ask = quotes(price, tick.vix)
+        bid, ask = quotes(price, tick.vix, 1.0 if self._widen is None else self._widen(moment))
         greeks = np.round(np.stack((iv, value.delta, value.gamma, value.theta, value.vega)), _GREEK_DECIMALS)
         bid_size, ask_size = self._sizes(columns.con_ids, moment)
         rows = zip(
@@ -152,9 +155,9 @@ class Book:
         return _Columns(places, con_ids, np.array(strikes), np.array(settles), np.array(calls, dtype=np.bool_))
 
 
-def quotes(price: Array, vix: float) -> tuple[Array, Array]:
+def quotes(price: Array, vix: float, widening: float = 1.0) -> tuple[Array, Array]:
     """Return (bid, ask) around each price, rounded outward to the tick grid; a bid may come out as 0, an ask not."""
-    half = 0.5 * SPREAD_SCALE * (vix / SPREAD_VIX) * price**SPREAD_POWER
+    half = 0.5 * SPREAD_SCALE * (vix / SPREAD_VIX) * widening * price**SPREAD_POWER
     low, high = price - half, price + half
     bid_tick = np.where(low < TICK_BREAK, SMALL_TICK, LARGE_TICK)
     ask_tick = np.where(high < TICK_BREAK, SMALL_TICK, LARGE_TICK)
