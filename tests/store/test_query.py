@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from tests.store.test_outbox import expected
 from v6.errors import StoreError
 from v6.model.event import CommissionReported, FindingRaised, OrderFilled
 from v6.model.order import Fill
+from v6.store.delta import open_table
 from v6.store.journal import Journal
 from v6.store.outbox import Outbox
-from v6.store.query import connect, latest_snapshot, table_version
+from v6.store.query import connect, last_state, latest_snapshot, table_version
 from v6.store.tables import TABLES
+from v6.store.upkeep import COMPACT_EVERY, trim_log
 
 
 @pytest.fixture
@@ -72,8 +75,34 @@ def test_an_older_version_is_read_by_number(journal: Journal, root: Path) -> Non
     assert table_version(root, "snapshots") == 3
     db = connect(root, versions={"snapshots": 2})
     assert db.execute("SELECT max(cycle) FROM snapshots").fetchall() == [(2,)]
-    with pytest.raises(StoreError, match=r"snapshots at version 9 cannot be opened|version 9"):
+    with pytest.raises(StoreError, match="snapshots has no version 9; its newest is 3"):
         connect(root, versions={"snapshots": 9})
+
+
+def test_a_version_is_read_after_its_files_are_compacted_and_its_log_is_trimmed(journal: Journal, root: Path) -> None:
+    outbox = Outbox(journal, root)
+    seen = {}
+    for cycle in range(1, 60):
+        journal.append(snapshot(cycle))
+        outbox.flush()
+        table = open_table(root / "snapshots")
+        seen[table.version()] = (cycle, datetime.now(UTC))
+    assert trim_log(table, kept=10) > 0
+    for version, (cycle, at) in list(seen.items())[::13]:
+        for db in (connect(root, versions={"snapshots": version}), connect(root, as_of=at)):
+            assert db.execute("SELECT count(*), max(cycle) FROM snapshots").fetchall() == [(2 * cycle, cycle)]
+    assert connect(root, versions={"snapshots": 0}).execute("SELECT count(*) FROM snapshots").fetchall() == [(0,)]
+    assert connect(root, as_of=AT).execute("SELECT count(*) FROM snapshots").fetchall() == [(0,)]
+
+
+def test_the_last_state_is_the_latest_snapshot_whatever_was_compacted(journal: Journal, root: Path) -> None:
+    outbox = Outbox(journal, root)
+    outbox.flush()
+    assert last_state(root).num_rows == 0
+    for cycle in range(1, COMPACT_EVERY + 2):
+        journal.append(snapshot(cycle))
+        outbox.flush()
+        assert last_state(root).equals(latest_snapshot(connect(root)).cast(last_state(root).schema)), cycle
 
 
 def test_the_latest_snapshot_is_its_portfolio_row_and_positions(journal: Journal, root: Path) -> None:

@@ -1,4 +1,4 @@
-"""Keep the Delta tables small to open and sound: compaction, vacuum, and the audit at start-up.
+"""Find and mend, at start-up, what a crash did to the Delta tables.
 
 Delta does no fsync: a power cut may leave the newest commits empty or torn, or a file shorter than its commit says.
 The journal is fsynced, so what the audit takes away the outbox writes again.
@@ -12,30 +12,13 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
-from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from v6.errors import StoreError
 from v6.store.delta import open_table
 from v6.store.tables import TABLES
 
-COMPACT_EVERY: Final = 50
-RETENTION_HOURS: Final = 168
-TARGET_FILE_BYTES: Final = 128 * 2**20
 QUARANTINE: Final = "_quarantine"
-
-
-def tidy(table: DeltaTable) -> bool:
-    """Compact and vacuum at every 50th version; tell whether it was done.
-
-    Vacuum leaves files that a version of the last seven days may still read, and files no commit knows yet
-    (`full=True` would delete those under a writer).
-    """
-    if table.version() % COMPACT_EVERY:
-        return False
-    table.optimize.compact(target_size=TARGET_FILE_BYTES)
-    table.vacuum(retention_hours=RETENTION_HOURS, dry_run=False)
-    return True
 
 
 def audit(root: Path) -> list[str]:
