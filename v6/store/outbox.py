@@ -18,13 +18,13 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError
 
 from v6.errors import StoreError
+from v6.store.commits import ORIGIN
 from v6.store.delta import create_or_open, fitted
 from v6.store.journal import BULK, JournalReader
 from v6.store.tables import KINDS_OF, TABLES, TableRow, arrow_table, rows_of
 from v6.store.travel import OFFSET
 from v6.store.upkeep import tidy
 
-_ORIGIN: Final = "v6-journal-hash"
 _BATCH_ROWS: Final = 50_000
 _UNFIT: Final = frozenset("[]^|\\")  # delta-rs panics, or writes to another place, when a path holds one of these
 
@@ -113,7 +113,7 @@ class Outbox:
         if last <= offset:
             # delta-rs records transaction ids but does not refuse one that goes back: this line does.
             raise StoreError(f"table {self._root / name} already holds events up to {offset}, not only to {last}")
-        ids = [Transaction(OFFSET, last), Transaction(_ORIGIN, self._mark(last))]
+        ids = [Transaction(OFFSET, last), Transaction(ORIGIN, self._mark(last))]
         columns = fitted(table, arrow_table(name, rows))
         write_deltalake(table, columns, mode="append", commit_properties=CommitProperties(app_transactions=ids))
         tidy(table)
@@ -123,7 +123,7 @@ class Outbox:
         with self._naming(name):
             table = create_or_open(path, TABLES[name])
             offset = table.transaction_version(OFFSET) or 0
-        if offset and table.transaction_version(_ORIGIN) != self._mark(offset):
+        if offset and table.transaction_version(ORIGIN) != self._mark(offset):
             raise StoreError(
                 f"table {path} was not copied from the journal {self._journal.path} (they differ at event {offset}); "
                 f"move {self._root} away and the tables are written anew from the journal"
