@@ -53,7 +53,8 @@ def _target(table: DeltaTable) -> int:
     sizes = table.get_add_actions(flatten=True).column("size_bytes").to_pylist()
     chosen = TIERS[0]
     for below, target in pairwise(TIERS):
-        if sum(below <= size < target for size in sizes) >= FULL_TIER:
+        # Two files of more than half a tier don't fit into one of that tier: they are as large as they will get in it.
+        if sum(below // 2 <= size < target for size in sizes) >= FULL_TIER:
             chosen = target
     return chosen
 
