@@ -14,7 +14,7 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from v6 import __version__, cli_rules
+from v6 import __version__, cli_doctor, cli_rules
 from v6.console import (
     CheckFormat,
     DeskOption,
@@ -41,6 +41,7 @@ app.command("test")(cli_rules.run_rule_tests)
 app.command("fmt")(cli_rules.fmt)
 app.command("explain")(cli_rules.explain)
 app.add_typer(cli_rules.rules, name="rules")
+app.command("doctor")(cli_doctor.doctor)
 
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to stderr.")]
 

@@ -62,7 +62,7 @@ def test_a_reserve_that_does_not_fit_leaves_nothing_behind(path: Path, monkeypat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.posix_fallocate", full)
-    with pytest.raises(StoreError, match="no room for the reserve .*No space left"):
+    with pytest.raises(StoreError, match=r"no room for the reserve .*No space left"):
         keep_reserve(path, 2**20)
     assert not reserve_of(path).exists()
 
@@ -164,7 +164,7 @@ def test_opening_checks_only_the_newest_events(path: Path) -> None:
     db.execute("UPDATE log SET at = 'then' WHERE seq = 3")
     db.commit()
     db.close()
-    with Journal(path) as journal, pytest.raises(StoreError, match="event 3 .* was changed"):
+    with Journal(path) as journal, pytest.raises(StoreError, match=r"event 3 .* was changed"):
         journal.verify()
 
 

@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -93,6 +93,12 @@ class JournalReader:
         """Return the number of the newest event, 0 for an empty journal."""
         with self._reading() as db:
             return _tail(db)[0]
+
+    def last_at(self) -> datetime | None:
+        """Return the time of the newest event (UTC), None for an empty journal."""
+        with self._reading() as db:
+            row = db.execute("SELECT at FROM log ORDER BY seq DESC LIMIT 1").fetchone()
+        return None if row is None else datetime.fromisoformat(row[0])
 
     def hash(self) -> str:
         """Return the SHA-256 chain over (kind, at, body) of all events, in hex."""
@@ -322,6 +328,21 @@ def _kind_filter(kinds: Collection[type[Event]] | None) -> tuple[str, list[str]]
     names = sorted(kind.__name__ for kind in kinds)
     rare = "" if any(kind in BULK for kind in kinds) else f" AND {_NOT_BULK}"
     return f" AND kind IN ({', '.join('?' * len(names))}){rare}", names
+
+
+def holder(path: Path) -> str | None:
+    """Return the id of the process that has the journal open for writing, None if none has."""
+    try:
+        descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+    finally:
+        os.close(descriptor)
+    return None
 
 
 def _lock(path: Path) -> int:

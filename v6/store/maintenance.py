@@ -79,7 +79,7 @@ def _audit_table(path: Path) -> list[str]:
         dropped.append(version)
         problem = problem_of(path)
     if problem:
-        _set_aside(path)
+        set_aside(path)
         found.append(f"{path.name}: {problem}; set aside, to be written anew from the journal")
     elif dropped:
         listed = ", ".join(map(str, dropped))
@@ -117,7 +117,7 @@ def _drop_torn_commits(path: Path) -> list[str]:
     for commit in reversed(commits(path)):
         if whole(commit):
             break
-        _set_aside(commit)
+        set_aside(commit)
         while (newest := _newest_checkpoint(path)) is not None and newest >= int(commit.stem):
             _drop_newest_checkpoint(path)
         found.append(f"{path.name}: commit {int(commit.stem)} was torn, set aside")
@@ -134,7 +134,7 @@ def _drop_pointer(path: Path) -> bool:
     pointer = path / "_delta_log" / "_last_checkpoint"
     there = pointer.is_file()
     if there:
-        _set_aside(pointer)
+        set_aside(pointer)
     return there
 
 
@@ -144,11 +144,11 @@ def _drop_newest_checkpoint(path: Path) -> int | None:
     if version is not None:
         _drop_pointer(path)
         for file in (path / "_delta_log").glob(f"{version:020}.checkpoint*.parquet"):
-            _set_aside(file)
+            set_aside(file)
     return version
 
 
-def _set_aside(path: Path) -> None:
+def set_aside(path: Path) -> None:
     """Move a table, or a file of a table's log, to `_quarantine` under a name that is free."""
     table = path if (path / "_delta_log").exists() or path.is_dir() else path.parent.parent
     folder = table.parent / QUARANTINE
