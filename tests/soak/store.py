@@ -92,15 +92,19 @@ def newest_commits_empty(table: Path, random: Random) -> bool:
 
 
 def newest_commit_cut_between_lines(table: Path, random: Random) -> bool:
-    commit = _commits(table)[-1]
-    lines = commit.read_text().splitlines()
-    commit.write_text("\n".join(lines[: random.randrange(len(lines))]))
-    return True
+    listed = _commits(table)
+    if not listed:
+        return False
+    commit = listed[-1]
+    lines = commit.read_text(errors="replace").splitlines()
+    if lines:  # else another damage came first
+        commit.write_text("\n".join(lines[: random.randrange(len(lines))]))
+    return bool(lines)
 
 
 def newest_commit_zeros(table: Path, random: Random) -> bool:
-    commit = _commits(table)[-1]
-    commit.write_bytes(bytes(commit.stat().st_size))
+    for commit in _commits(table)[-1:]:
+        commit.write_bytes(bytes(commit.stat().st_size))
     return True
 
 
@@ -118,8 +122,10 @@ def newest_commits_missing(table: Path, random: Random) -> bool:
 
 
 def commit_cut(table: Path, random: Random) -> bool:
-    _cut(random.choice(_commits(table)), random)
-    return True
+    listed = _commits(table)
+    if listed:
+        _cut(random.choice(listed), random)
+    return bool(listed)
 
 
 def _live(table: Path) -> list[Path]:

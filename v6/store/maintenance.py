@@ -70,8 +70,8 @@ def _audit_table(path: Path) -> list[str]:
     for left in path.glob("_v6_*/"):
         shutil.rmtree(left)  # where the trimming of the log was at work when the process died
     found = _drop_torn_commits(path)
+    dropped = _drop_unreadable_checkpoints(path)
     problem = problem_of(path)
-    dropped = []
     if problem and _drop_pointer(path):
         problem = problem_of(path)
     # The newest checkpoints first: an older one and the commits after it hold all that a damaged one should.
@@ -122,6 +122,19 @@ def _drop_torn_commits(path: Path) -> list[str]:
             _drop_newest_checkpoint(path)
         found.append(f"{path.name}: commit {int(commit.stem)} was torn, set aside")
     return found
+
+
+def _drop_unreadable_checkpoints(path: Path) -> list[int]:
+    """Set checkpoints aside that are no Parquet files, also old ones: the log is cut off at one of them some day."""
+    dropped = []
+    for file in sorted((path / "_delta_log").glob("*.checkpoint*.parquet")):
+        try:
+            pq.read_table(file)
+        except (OSError, pa.ArrowException):
+            set_aside(file)
+            _drop_pointer(path)
+            dropped.append(int(file.name.split(".")[0]))
+    return dropped
 
 
 def _newest_checkpoint(path: Path) -> int | None:

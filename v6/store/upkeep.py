@@ -31,7 +31,7 @@ FULL_TIER: Final = 25
 LOG_KEPT: Final = 500
 """Versions that stay in the log; an older one is still read, by its journal offset (v6/store/travel.py)."""
 
-CHECKPOINT_STRIDE: Final = 100
+CHECKPOINT_STRIDE: Final = 250
 
 
 def tidy(table: DeltaTable) -> None:
