@@ -16,6 +16,7 @@ from rich.table import Column, Table
 
 from v6 import __version__, cli_doctor, cli_rules
 from v6.console import (
+    AsOfOption,
     CheckFormat,
     DeskOption,
     JsonOption,
@@ -156,6 +157,7 @@ def replay(
     desk: DeskOption = None,
     first: Annotated[datetime | None, typer.Option("--from", help="First moment (UTC).")] = None,
     last: Annotated[datetime | None, typer.Option("--to", help="Last moment (UTC).")] = None,
+    as_of: AsOfOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the rules over the recorded snapshots in DuckDB and compare with what was decided then."""
@@ -163,7 +165,7 @@ def replay(
     from v6.replay.revision import load_revision
 
     chosen = load_revision(desk_folder(desk), rules)
-    result = run(store / "tables", chosen.rules, _utc(first), _utc(last))
+    result = run(store / "tables", chosen.rules, _utc(first), _utc(last), _utc(as_of))
     if as_json:
         print_json(dataclasses.asdict(result))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +22,10 @@ DeskOption = Annotated[
     typer.Option(
         "--desk", help="Folder with rules/ and strategies/; default here, else the shipped desk.", metavar="DIR"
     ),
+]
+AsOfOption = Annotated[
+    datetime | None,
+    typer.Option("--as-of", metavar="TIME", help="Read the record as it was stored at that moment (UTC)."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 

@@ -27,13 +27,13 @@ from v6.store.upkeep import COMPACT_EVERY
 
 def stored(root: Path, name: str) -> pa.Table:
     table = open_table(root / name).to_pyarrow_table()
-    key = [(column, "ascending") for column in ("seq", "key", "decision_id") if column in table.column_names]
+    key = [(column, "ascending") for column in ("seq", "key", "decision_id", "con_id") if column in table.column_names]
     return table.sort_by(key)
 
 
 def expected(journal: JournalReader, name: str) -> pa.Table:
     rows = [row for seq, event in journal.events() for table, row in rows_of(seq, event) if table == name]
-    key = [(column, "ascending") for column in ("seq", "key", "decision_id") if column in TABLES[name].names]
+    key = [(column, "ascending") for column in ("seq", "key", "decision_id", "con_id") if column in TABLES[name].names]
     return arrow_table(name, rows).sort_by(key)
 
 
@@ -57,7 +57,7 @@ def test_every_event_becomes_its_rows_once(journal: Journal, root: Path) -> None
     journal.append(*one_of_each())
     outbox = Outbox(journal, root)
     assert outbox.flushed_to() == 0
-    assert outbox.flush() == 25  # 23 events, of which the snapshot and the decisions have two rows each
+    assert outbox.flush() == 27  # 23 events; the snapshot and the decisions have two rows each, the position two legs
     assert outbox.flush() == 0
     assert outbox.flushed_to() == journal.last_seq
     assert_tables_equal_journal(journal, root)

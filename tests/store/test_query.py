@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 
-from tests.store.samples import AT, decisions, one_of_each, snapshot
+from tests.store.samples import AT, POSITION, decisions, one_of_each, snapshot
 from tests.store.test_outbox import expected
 from v6.errors import StoreError
-from v6.model.event import CommissionReported, FindingRaised, OrderFilled
+from v6.model.event import CommissionReported, FindingRaised, OrderFilled, PositionOpened
 from v6.model.order import Fill
 from v6.store.delta import open_table
 from v6.store.journal import Journal
@@ -45,7 +46,7 @@ def test_the_views_are_the_journal(journal: Journal, root: Path) -> None:
     flush(journal, root)
     db = connect(root)
     for name, schema in TABLES.items():
-        order = "key" if "key" in schema.names else "seq"
+        order = next((column for column in ("key", "con_id") if column in schema.names), "seq")
         found = db.sql(f"SELECT * FROM {name} ORDER BY seq, {order}").to_arrow_table()
         assert found.cast(schema).equals(expected(journal, name)), name
 
@@ -136,6 +137,36 @@ def test_a_fill_delivered_twice_counts_once(journal: Journal, root: Path) -> Non
     journal.append(OrderFilled(AT, fill), OrderFilled(AT, fill))
     flush(journal, root)
     assert connect(root).execute("SELECT sum(quantity) FROM fills").fetchall() == [(2,)]
+
+
+def test_a_transaction_is_what_a_fill_moved_on_the_account(journal: Journal, root: Path) -> None:
+    fill = Fill("0000e0d5.5b1f3a0c.01.01", "v6-i1", 11, 2, Decimal("2.35"), AT, Decimal("1.10"))
+    sold = replace(fill, exec_id="0000e0d5.5b1f3a0c.02.01", con_id=12, quantity=-2)
+    unpaid = replace(fill, exec_id="0000e0d5.5b1f3a0c.03.01", commission=None)
+    foreign = replace(fill, exec_id="0000e0d5.5b1f3a0c.04.01", con_id=99)
+    journal.append(PositionOpened(AT, POSITION), *(OrderFilled(AT, one) for one in (fill, sold, unpaid, foreign)))
+    flush(journal, root)
+    rows = connect(root).execute("SELECT con_id, multiplier, cash FROM transactions ORDER BY exec_id").fetchall()
+    assert rows == [(11, 100, -471.1), (12, 100, 468.9), (11, 100, None), (99, None, None)]
+
+
+def test_the_portfolio_has_its_own_fields_only(journal: Journal, root: Path) -> None:
+    journal.append(snapshot(1))
+    flush(journal, root)
+    found = connect(root).sql("SELECT * FROM portfolio").to_arrow_table()
+    assert found.column("net_liq").to_pylist() == [100000.0]
+    assert {"snapshot_id", "cycle", "vix"} <= set(found.column_names)
+    assert not {"key", "structure", "pnl"} & set(found.column_names)
+
+
+def test_a_store_from_before_there_were_legs_is_read_without_them(journal: Journal, root: Path) -> None:
+    journal.append(snapshot(1))
+    flush(journal, root)
+    shutil.rmtree(root / "legs")
+    db = connect(root)
+    assert db.execute("SELECT count(*) FROM snapshots").fetchall() == [(2,)]
+    with pytest.raises(duckdb.CatalogException, match="transactions"):
+        db.execute("SELECT * FROM transactions")
 
 
 def test_a_missing_table_is_named(root: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,13 @@ from tests.store.samples import AT, snapshot
 from tests.store.test_outbox import assert_tables_equal_journal
 from v6.errors import StoreError
 from v6.model.event import FindingRaised
-from v6.store import upkeep
+from v6.store import travel, upkeep
 from v6.store.delta import create_or_open, open_table, parquet_files
 from v6.store.journal import Journal
 from v6.store.maintenance import audit
 from v6.store.outbox import Outbox
 from v6.store.tables import TABLES
-from v6.store.travel import OFFSET, VERSIONS, ending, endings, offset_at, version_at
+from v6.store.travel import OFFSET, VERSIONS, Ending, ending, endings, offset_as_of, offset_at
 from v6.store.upkeep import COMPACT_EVERY, trim_log
 
 
@@ -124,11 +125,19 @@ def test_versions_trimmed_from_the_log_are_still_known(journal: Journal, root: P
     assert ending(folder / "_delta_log" / f"{log_files(root, '.json')[-1]:020}.json") == before[-1]
     assert endings(folder) == before
     assert (offset_at(folder, 0), offset_at(folder, 7), offset_at(folder, 10_000)) == (0, 7, 60)
-    found = version_at(folder, before[30].at)
-    assert found is not None
-    assert found.at <= before[30].at
-    assert found.offset >= 31
-    assert version_at(folder, AT) is None
+    assert offset_as_of([folder], before[30].at) >= 31
+    assert offset_as_of([folder], before[-1].at) == 60
+    assert offset_as_of([folder], AT) == 0
+
+
+def test_an_event_has_come_in_when_the_last_table_has_it(
+    journal: Journal, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = [datetime.fromtimestamp(n, UTC) for n in range(10)]
+    of = {"a": [Ending(1, 1000, 5), Ending(2, 3000, 9)], "b": [Ending(1, 2000, 5), Ending(2, 4000, 9)], "c": []}
+    monkeypatch.setattr(travel, "endings", lambda folder: of[folder.name])
+    found = [offset_as_of([Path("a"), Path("b"), Path("c")], moment) for moment in at[:6]]
+    assert found == [0, 0, 5, 5, 9, 9]
 
 
 def test_a_torn_line_in_the_list_of_versions_is_passed_over(journal: Journal, root: Path) -> None:

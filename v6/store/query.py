@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from v6.errors import StoreError
+from v6.model.catalogue import FIELDS, Scope
 from v6.store.delta import columns, fitted, open_table, parquet_files, table_folder
-from v6.store.tables import TABLES
-from v6.store.travel import offset_at, version_at
+from v6.store.tables import ADDED_LATER, TABLES
+from v6.store.travel import offset_as_of, offset_at
 
 _SQL_TYPE: Final = {
     pa.int64(): "BIGINT",
@@ -38,14 +39,31 @@ QUALIFY row_number() OVER (PARTITION BY regexp_replace(exec_id, '\\.[^.]*$', '')
 """
 
 
+# Of the portfolio's rows only what is said of the portfolio; a position's fields are missing in them.
+_PORTFOLIO: Final = (
+    "CREATE VIEW portfolio AS SELECT seq, ts, date, snapshot_id, cycle, {} FROM snapshots WHERE key = ''"
+)
+
+# What a fill moved on the account. A contract's multiplier is known from the position it is a leg of; without one, and
+# before the commission is reported, the cash is missing, not guessed.
+_TRANSACTIONS: Final = """
+CREATE VIEW transactions AS
+SELECT f.*, l.symbol, l.multiplier, -f.quantity * f.price * l.multiplier - f.commission AS cash
+FROM fills f
+LEFT JOIN (SELECT con_id, any_value(symbol) AS symbol, any_value(multiplier) AS multiplier FROM legs GROUP BY con_id) l
+    USING (con_id)
+"""
+
+
 def connect(
     root: Path, versions: Mapping[str, int] | None = None, as_of: datetime | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """Return an in-memory DuckDB with one view for each table under root, and `fills`; times are UTC.
+    """Return an in-memory DuckDB with a view for each table under root, `fills`, `transactions`, `portfolio`; UTC.
 
-    The views stay on the versions that were newest now, on those named, or on those that were newest at `as_of` (a
-    table that had none then is empty); open again to see newer rows (the files of a version are kept seven days).
-    `fills` is `executions` with corrections applied and commissions filled in. Rows have no order but `seq`'s. Fetch
+    The views stay on what the tables hold now, on the versions named, or on what all tables had taken in at `as_of`;
+    open again to see newer rows (the files of a version are kept seven days).
+    `fills` is `executions` with corrections applied and commissions filled in. A store that no newer daemon has
+    opened lacks the views of tables that came since. Rows have no order but `seq`'s. Fetch
     times through Arrow, `db.sql(query).to_arrow_table()`: DuckDB makes them Python objects only where pytz is
     installed. Raises StoreError if a table is missing or cannot be opened, or never had that version.
     """
@@ -53,21 +71,24 @@ def connect(
     unknown = wanted.keys() - TABLES.keys()
     if unknown:
         raise StoreError(f"there is no table {', '.join(sorted(unknown))}; there are {', '.join(TABLES)}")
-    tables = {name: open_table(root / name) for name in TABLES}
+    there = [name for name in TABLES if name not in ADDED_LATER or (root / name).is_dir()]
+    tables = {name: open_table(root / name) for name in there}
+    cut = None if as_of is None else offset_as_of((root / name for name in there), as_of)
     db = duckdb.connect(config={"autoinstall_known_extensions": "false"})
     db.execute("SET TimeZone = 'UTC'")
     for name, table in tables.items():
-        upto = None
+        upto = cut
         if name in wanted:
             if not 0 <= wanted[name] <= table.version():
                 raise StoreError(f"table {name} has no version {wanted[name]}; its newest is {table.version()}")
             upto = offset_at(root / name, wanted[name])
-        elif as_of is not None:
-            newest = version_at(root / name, as_of)
-            upto = 0 if newest is None else newest.offset
         where = "" if upto is None else f" WHERE seq <= {upto}"
         db.execute(f'CREATE VIEW "{name}" AS SELECT * FROM ({_select(db, table, TABLES[name])}){where}')
     db.execute(_FILLS)
+    said = ", ".join(f'"{field.name}"' for field in FIELDS if field.scope is not Scope.POSITION)
+    db.execute(_PORTFOLIO.format(said))
+    if "legs" in tables:
+        db.execute(_TRANSACTIONS)
     return db
 
 

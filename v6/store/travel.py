@@ -1,4 +1,4 @@
-"""Time travel: where in the journal a version of a table ended, and which version was the newest at a moment.
+"""Time travel: where in the journal a version of a table ended, and how far all of them had come at a moment.
 
 Tables only grow, so the rows of any version are those of the newest with `seq` up to the version's journal offset.
 This holds after compaction, vacuum and trimming of the log, when Delta itself can no longer open the version.
@@ -7,6 +7,7 @@ This holds after compaction, vacuum and trimming of the log, when Delta itself c
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,6 +79,14 @@ def offset_at(folder: Path, version: int) -> int:
     return max((e.offset for e in endings(folder) if e.version <= version), default=0)
 
 
-def version_at(folder: Path, moment: datetime) -> Ending | None:
-    """Return the newest version committed until a moment (timezone-aware), None if there was none with rows."""
-    return max((e for e in endings(folder) if e.at <= moment), key=lambda e: e.version, default=None)
+def offset_as_of(folders: Iterable[Path], moment: datetime) -> int:
+    """Return the seq of the last event that all tables had taken in at a moment (timezone-aware), 0 if none.
+
+    One flush commits to one table after another, each with the same offset: only when the last of them is done has
+    the event come in, so that a decision never lacks its snapshot.
+    """
+    done: dict[int, datetime] = {}
+    for folder in folders:
+        for one in endings(folder):
+            done[one.offset] = max(one.at, done.get(one.offset, one.at))
+    return max((offset for offset, at in done.items() if at <= moment), default=0)
