@@ -35,9 +35,12 @@ def schema_hash(without: frozenset[str] = frozenset()) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-_LEGS: Final = "seq ts date position_id con_id ratio symbol sec_type exchange currency multiplier trading_class expiry strike right"
+_LEGS: Final = (
+    *("seq", "ts", "date", "position_id", "con_id", "ratio", "symbol", "sec_type", "exchange"),
+    *("currency", "multiplier", "trading_class", "expiry", "strike", "right"),
+)
 
 MIGRATIONS: Final = (
     Migration(1, "the tables when this list was begun", (), "409ed840a23dc5c1"),
-    Migration(2, "the contracts of positions", tuple(f"legs.{name}" for name in _LEGS.split()), "74aec6251aadbc40"),
+    Migration(2, "the contracts of positions", tuple(f"legs.{name}" for name in _LEGS), "74aec6251aadbc40"),
 )
