@@ -1,9 +1,10 @@
 """Planted damage: a store is built, broken as power cuts and bad disks break it, and must mend itself to the journal.
 
-`python -m tests.soak.store [--cases N] [--seed S] [--json]`. Each case copies a store of several shapes (fresh log,
-checkpointed, compacted, trimmed), plants one to three kinds of damage in its tables, then does what the daemon does at
-start: audit, flush. Afterwards every table must equal the journal row by row, the audit must find nothing more, and
-damage that changed what a table says must have been named. The journal itself must verify at the end.
+`python -m tests.soak.store [--cases N] [--kills N] [--seed S] [--json]`. Each case copies a store of one of four shapes
+(fresh log, checkpointed, compacted, trimmed), plants one to three kinds of damage in its tables, then does what the
+daemon does at start: audit, flush. Afterwards every table must equal the journal row by row, the audit must find nothing
+more, a second flush must add nothing, and the journal must verify. Then a writer that does its upkeep at every turn is
+killed again and again in the middle of it, with the same questions asked afterwards.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -25,12 +27,13 @@ from v6.errors import V6Error
 from v6.model.event import FindingRaised
 from v6.store.compare import difference
 from v6.store.delta import open_table, parquet_files
-from v6.store.journal import Journal
+from v6.store.journal import Journal, JournalReader
 from v6.store.maintenance import audit
 from v6.store.outbox import Outbox
 from v6.store.tables import TABLES
 from v6.store.upkeep import trim_log
 
+ROOT = Path(__file__).parents[2]
 SHAPES = {"young": 5, "checkpointed": 18, "compacted": 37, "trimmed": 64}
 VICTIMS = ("snapshots", "decisions", "findings", "orders", "rulesets")
 
@@ -249,25 +252,85 @@ def soak(cases: int, seed: int, folder: Path) -> Outcome:
     return outcome
 
 
+# Upkeep at every turn, so that most kills fall into a compaction, a checkpoint or the trimming of the log.
+WRITER = """
+import sys
+from pathlib import Path
+from tests.store.samples import AT, decisions, snapshot
+from v6.model.event import FindingRaised
+from v6.store import upkeep
+from v6.store.journal import Journal, JournalReader
+from v6.store.maintenance import audit
+from v6.store.outbox import Outbox
+upkeep.COMPACT_EVERY, upkeep.CHECKPOINT_STRIDE = 4, 20
+upkeep.trim_log.__defaults__ = (12,)
+folder = Path(sys.argv[1])
+with Journal(folder / "journal.sqlite") as journal:
+    audit(folder / "tables")
+    outbox = Outbox(journal, folder / "tables")
+    outbox.flush()
+    print("ready", flush=True)
+    while True:
+        cycle = journal.last_seq + 1
+        journal.append(snapshot(cycle), decisions(cycle), FindingRaised(AT, str(cycle), ""))
+        print(journal.last_seq, flush=True)
+        outbox.flush()
+"""
+
+
+def kills(count: int, seed: int, folder: Path) -> Outcome:
+    """Kill the writer of one store so often, at moments of their own, and hold what it left to the journal."""
+    outcome = Outcome()
+    store = folder / "killed"
+    for number in range(count):
+        random = Random(f"{seed} {number}")
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(store)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+        assert writer.stdout is not None
+        lines = [writer.stdout.readline() for _ in range(1 + random.randint(1, 12))]
+        time.sleep(random.uniform(0, 0.12))
+        writer.kill()
+        lines += writer.stdout.read().splitlines()
+        writer.wait()
+        writer.stdout.close()
+        outcome.cases += 1
+        failure = _start(store, outcome)
+        with JournalReader(store / "journal.sqlite")._reading() as db:
+            last = db.execute("SELECT max(seq) FROM log").fetchone()[0]
+        acked = max(int(line) for line in lines if line.strip().isdigit())
+        if failure is None and last < acked:
+            failure = f"the journal ends at {last}, {acked} was acknowledged"
+        if failure:
+            outcome.failures.append(f"kill {number}: {failure}")
+            shutil.rmtree(store)
+    return outcome
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=1000)
+    parser.add_argument("--kills", type=int, default=100, help="how often a writer is killed in the middle of it")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="v6-soak-") as folder:
         outcome = soak(options.cases, options.seed, Path(folder))
+        killed = kills(options.kills, options.seed, Path(folder))
+    failures = outcome.failures + killed.failures
     found = {
         "cases": outcome.cases,
         "planted": dict(outcome.planted),
         "mended": dict(outcome.mended),
-        "failed": len(outcome.failures),
-        "failures": outcome.failures[:20],
+        "kills": killed.cases,
+        "mended_after_kills": dict(killed.mended),
+        "failed": len(failures),
+        "failures": failures[:20],
         "seconds": round(time.monotonic() - begun),
     }
     print(json.dumps(found, indent=2) if options.json else "\n".join(f"{k:9} {v}" for k, v in found.items()))
-    sys.exit(bool(outcome.failures))
+    sys.exit(bool(failures))
 
 
 if __name__ == "__main__":

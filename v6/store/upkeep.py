@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Final
 
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
 from v6.errors import StoreError
 from v6.store.delta import open_table, table_folder
+from v6.store.maintenance import set_aside
 from v6.store.travel import OFFSET, VERSIONS, ending
 
 COMPACT_EVERY: Final = 25
@@ -62,8 +64,9 @@ def _target(table: DeltaTable) -> int:
 def trim_log(table: DeltaTable, kept: int = LOG_KEPT) -> int:
     """Delete what opening none of the newest `kept` versions needs from the log, and return how many files.
 
-    The log must open to what the writer holds, and the oldest checkpoint that stays must open by itself, else
-    StoreError is raised and nothing deleted. Commits are first written to the list of versions.
+    The log must open to what the writer holds, else StoreError is raised and nothing deleted. The oldest checkpoint
+    that stays must open by itself; one that does not is set aside, and another's turn comes later. Commits are
+    first written to the list of versions.
     """
     folder = table_folder(table)
     log = folder / "_delta_log"
@@ -75,7 +78,11 @@ def trim_log(table: DeltaTable, kept: int = LOG_KEPT) -> int:
     spare = [name for name in names if ".checkpoint" in name and _version(name) not in needed]
     if not old and not spare:
         return 0
-    _refuse_unopenable(table, folder, start if old else None)
+    _refuse_unopenable(table, folder)
+    if old and not _stands_alone(folder, start):
+        for file in log.glob(f"{start:020}.checkpoint*"):
+            set_aside(file)
+        return 0
     if old:
         # Delta does no fsync. What stands for the deleted commits must be on the disk before they go.
         _fsync(next(log / name for name in names if ".checkpoint" in name and _version(name) == start))
@@ -99,12 +106,17 @@ def _needed(checkpoints: list[int], start: int) -> set[int]:
     return kept | set(strides.values())
 
 
-def _refuse_unopenable(table: DeltaTable, folder: Path, start: int | None) -> None:
+def _refuse_unopenable(table: DeltaTable, folder: Path) -> None:
     fresh = open_table(folder)
     if fresh.version() != table.version() or _files(fresh) != _files(table):
         raise StoreError(f"table {folder} opens to something else than was written; its log is left as it is")
-    if start is not None and _files_by_checkpoint(folder, start) != _files(open_table(folder, start)):
-        raise StoreError(f"the checkpoint of version {start} of table {folder} is not that version; its log stays")
+
+
+def _stands_alone(folder: Path, version: int) -> bool:
+    try:
+        return _files_by_checkpoint(folder, version) == _files(open_table(folder, version))
+    except (StoreError, DeltaError, OSError):
+        return False
 
 
 def _files_by_checkpoint(folder: Path, version: int) -> tuple[list[str], int | None]:
