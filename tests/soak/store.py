@@ -1,10 +1,10 @@
 """Planted damage: a store is built, broken as power cuts and bad disks break it, and must mend itself to the journal.
 
-`python -m tests.soak.store [--cases N] [--kills N] [--seed S] [--json]`. Each case copies a store of one of four shapes
-(fresh log, checkpointed, compacted, trimmed), plants one to three kinds of damage in its tables, then does what the
-daemon does at start: audit, flush. Afterwards every table must equal the journal row by row, the audit must find nothing
-more, a second flush must add nothing, and the journal must verify. Then a writer that does its upkeep at every turn is
-killed again and again in the middle of it, with the same questions asked afterwards.
+`python -m tests.soak.store [--cases N] [--kills N] [--seed S] [--json]`. Each case copies a store of one of four
+shapes (fresh log, checkpointed, compacted, trimmed), plants one to three kinds of damage in its tables, then does what
+the daemon does at start: audit, flush. Afterwards every table must equal the journal row by row, the audit must find
+nothing more, a second flush must add nothing, and the journal must verify. Then a writer that does its upkeep at every
+turn is killed again and again in the middle of it, with the same questions asked afterwards.
 """
 
 from __future__ import annotations
