@@ -10,7 +10,7 @@ BIN := .venv/bin
 LOCKED := .venv/.locked
 READY := .venv/.ready
 
-.PHONY: setup demo test check bench schemas soak-lang soak-reload lock clean
+.PHONY: setup demo test check bench schemas soak-lang soak-reload soak-store lock clean
 
 setup: $(READY)
 
@@ -43,6 +43,9 @@ soak-lang: $(READY)
 
 soak-reload: $(READY)
 	$(BIN)/python -m tests.soak.reload
+
+soak-store: $(READY)
+	$(BIN)/python -m tests.soak.store
 
 # Only what requirements.lock names, by hash; then V6 itself, editable, without asking an index for anything.
 $(LOCKED): requirements.lock

@@ -12,8 +12,9 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from v6 import __version__, cli_paper, cli_rules
+from v6 import __version__, cli_doctor, cli_paper, cli_rules
 from v6.console import (
+    AsOfOption,
     CheckFormat,
     DeskOption,
     JsonOption,
@@ -45,6 +46,7 @@ app.command("fmt")(cli_rules.fmt)
 app.command("explain")(cli_rules.explain)
 app.add_typer(cli_rules.rules, name="rules")
 app.add_typer(cli_paper.paper, name="paper")
+app.command("doctor")(cli_doctor.doctor)
 
 
 def main() -> None:
@@ -188,6 +190,7 @@ def replay(
     desk: DeskOption = None,
     first: Annotated[datetime | None, typer.Option("--from", help="First moment (UTC).")] = None,
     last: Annotated[datetime | None, typer.Option("--to", help="Last moment (UTC).")] = None,
+    as_of: AsOfOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the rules over the recorded snapshots in DuckDB and compare with what was decided then."""
@@ -195,7 +198,7 @@ def replay(
     from v6.replay.revision import load_revision
 
     chosen = load_revision(desk_folder(desk), rules)
-    result = run(store / "tables", chosen.rules, _utc(first), _utc(last))
+    result = run(store / "tables", chosen.rules, _utc(first), _utc(last), _utc(as_of))
     if as_json:
         print_json(dataclasses.asdict(result))
     else:

@@ -12,7 +12,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from v6.console import DeskOption, JsonOption, desk_folder, desk_of_paths, diagnostic_fields, err, out, print_json
+from v6.console import (
+    AsOfOption,
+    DeskOption,
+    JsonOption,
+    desk_folder,
+    desk_of_paths,
+    diagnostic_fields,
+    err,
+    out,
+    print_json,
+)
 from v6.errors import V6Error
 
 if TYPE_CHECKING:
@@ -139,6 +149,7 @@ def explain(
         str | None,
         typer.Option("--rules", metavar="DIR|REV", help="Explain by these rules, whatever it was made with."),
     ] = None,
+    as_of: AsOfOption = None,
     desk: DeskOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -154,7 +165,7 @@ def explain(
         raise typer.BadParameter("give either the id of a decision or --at TIME")
     loaded = load_revision(desk_folder(desk), revision)
     moment = None if at is None else at.replace(tzinfo=at.tzinfo or UTC)
-    record = Record(store / "tables")
+    record = Record(store / "tables", None if as_of is None else as_of.replace(tzinfo=as_of.tzinfo or UTC))
     found = record.find(Wanted(decision, moment, position))
     if rule is not None and rule not in {r.id for r in loaded.rules}:
         raise V6Error(f"no rule `{rule}` is active; active are {', '.join(r.id for r in loaded.rules)}")

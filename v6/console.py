@@ -6,6 +6,7 @@ import dataclasses
 import json
 import logging
 import sys
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +25,10 @@ DeskOption = Annotated[
     typer.Option(
         "--desk", help="Folder with rules/ and strategies/; default here, else the shipped desk.", metavar="DIR"
     ),
+]
+AsOfOption = Annotated[
+    datetime | None,
+    typer.Option("--as-of", metavar="TIME", help="Read the record as it was stored at that moment (UTC)."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to stderr.")]

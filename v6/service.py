@@ -15,7 +15,7 @@ from rich.console import Console
 from v6.daemon.clocks import BrokerClock, SystemClock
 from v6.daemon.daemon import LEDGER_EVENTS, Daemon, Settings
 from v6.daemon.describe import describe
-from v6.errors import V6Error
+from v6.errors import StoreError, V6Error
 from v6.execution.ledger import Ledger
 from v6.ib.link import Link
 from v6.paper.faults import Faults, load_script
@@ -27,6 +27,7 @@ from v6.paper.vtime import VirtualClock, VirtualLoop, run_virtual
 from v6.ports import Clock
 from v6.pricing.calendar import xnys
 from v6.store.journal import JournalReader
+from v6.store.space import keep_reserve
 
 CASH: Final = Decimal(250_000)
 BEFORE_OPEN: Final = timedelta(minutes=5)
@@ -103,6 +104,11 @@ async def _accelerated(plan: RunPlan, console: Console, host: str, port: int, lo
 
 
 async def _real_time(plan: RunPlan, console: Console, host: str, port: int) -> None:
+    try:
+        keep_reserve(plan.store / "journal.sqlite")
+    except StoreError as error:
+        # A desk that holds positions must come up all the same; `v6 doctor` says it too.
+        console.print(f"warning: {error}", markup=False, highlight=False, soft_wrap=True)
     await _run(plan, console, host, port, SystemClock())
 
 

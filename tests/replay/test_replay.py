@@ -11,6 +11,7 @@ from v6.errors import ConfigError, StoreError, V6Error
 from v6.replay.replay import replay
 from v6.replay.revision import load_revision
 from v6.rules import load_desk
+from v6.store.travel import endings
 
 
 def edited_desk(folder: Path, before: str, after: str) -> Path:
@@ -58,6 +59,17 @@ def test_a_range_counts_only_its_own_snapshots_but_keeps_their_past(recorded: Ru
     assert early.snapshots + late.snapshots == whole.snapshots
     assert early.snapshots > 0
     assert late.disagree == 0, "folds and timers reach back before the range"
+
+
+def test_what_came_in_after_a_moment_is_not_replayed(recorded: Run) -> None:
+    rules, tables = load_desk(ROOT).rules, recorded.store / "tables"
+    whole = replay(tables, rules)
+    assert replay(tables, rules, as_of=datetime(2014, 1, 10, tzinfo=UTC)).snapshots == 0, "it was recorded later"
+    second = endings(tables / "decisions")[1]
+    early = replay(tables, rules, as_of=second.at)
+    assert 0 < early.snapshots < whole.snapshots
+    assert early.disagree == 0
+    assert replay(tables, rules, as_of=datetime.now(UTC)).snapshots == whole.snapshots
 
 
 def test_no_record_is_an_error_with_the_place(tmp_path: Path) -> None:

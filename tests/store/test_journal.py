@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.samples import AT, decisions, intent, one_of_each, snapshot
+from tests.store.samples import AT, POSITION, STRUCTURE, decisions, intent, one_of_each, snapshot
 from v6.errors import StoreError
 from v6.model.decision import Action, ActionKind
 from v6.model.event import (
@@ -22,6 +22,9 @@ from v6.model.event import (
     OrderIntended,
     OrderRepriced,
     OrderSending,
+    PositionOpened,
+    ReductionDue,
+    ShadowDiffered,
     SnapshotTaken,
 )
 from v6.store.journal import DuplicateIntent, Journal, JournalReader
@@ -185,11 +188,15 @@ def test_every_decimal_and_float_of_an_event_is_guarded() -> None:
         return [replace(value, **{n: bad}) for n in names for bad in poison(getattr(value, n))]  # type: ignore[type-var]
 
     copies = [bad for event in one_of_each() for bad in poison(event)]
-    # 16 decimals; tuples are not walked, so neither are the strikes of legs, which are names rather than amounts
-    assert len(copies) == 16
+    assert len(copies) == 16  # the decimals outside of tuples
     made = decisions()
     action = Action(ActionKind.REDUCE, fraction=float("nan"))
     copies.append(replace(made, decisions=(replace(made.decisions[0], action=action),)))
+    copies.append(ReductionDue(AT, "p1", 1, replace(made.decisions[1], action=action)))
+    copies.append(ShadowDiffered(AT, "d1.1", "p1", "a", None, "b", action))
+    strike = replace(STRUCTURE.legs[0].contract, strike=Decimal("NaN"))
+    legs = (replace(STRUCTURE.legs[0], contract=strike), STRUCTURE.legs[1])
+    copies.append(PositionOpened(AT, replace(POSITION, structure=replace(STRUCTURE, legs=legs))))
     for bad in copies:
         with pytest.raises(StoreError):
             refuse_non_finite(bad)  # type: ignore[arg-type]

@@ -19,20 +19,21 @@ from v6.model.event import FindingRaised
 from v6.store import outbox as outbox_module
 from v6.store.delta import open_table, parquet_files
 from v6.store.journal import Journal, JournalReader
-from v6.store.maintenance import COMPACT_EVERY
-from v6.store.outbox import OFFSET, Outbox
+from v6.store.outbox import Outbox
 from v6.store.tables import TABLES, arrow_table, rows_of
+from v6.store.travel import OFFSET
+from v6.store.upkeep import COMPACT_EVERY
 
 
 def stored(root: Path, name: str) -> pa.Table:
     table = open_table(root / name).to_pyarrow_table()
-    key = [(column, "ascending") for column in ("seq", "key", "decision_id") if column in table.column_names]
+    key = [(column, "ascending") for column in ("seq", "key", "decision_id", "con_id") if column in table.column_names]
     return table.sort_by(key)
 
 
 def expected(journal: JournalReader, name: str) -> pa.Table:
     rows = [row for seq, event in journal.events() for table, row in rows_of(seq, event) if table == name]
-    key = [(column, "ascending") for column in ("seq", "key", "decision_id") if column in TABLES[name].names]
+    key = [(column, "ascending") for column in ("seq", "key", "decision_id", "con_id") if column in TABLES[name].names]
     return arrow_table(name, rows).sort_by(key)
 
 
@@ -56,7 +57,7 @@ def test_every_event_becomes_its_rows_once(journal: Journal, root: Path) -> None
     journal.append(*one_of_each())
     outbox = Outbox(journal, root)
     assert outbox.flushed_to() == 0
-    assert outbox.flush() == 25  # 23 events, of which the snapshot and the decisions have two rows each
+    assert outbox.flush() == 27  # 23 events; the snapshot and the decisions have two rows each, the position two legs
     assert outbox.flush() == 0
     assert outbox.flushed_to() == journal.last_seq
     assert_tables_equal_journal(journal, root)
@@ -77,7 +78,7 @@ def test_only_tables_with_new_rows_get_a_commit(journal: Journal, root: Path) ->
         assert outbox.flush() == 4
     versions = {name: open_table(root / name).version() for name in TABLES}
     assert versions == dict.fromkeys(TABLES, 0) | {"snapshots": 3, "decisions": 3}
-    assert open_table(root / "snapshots").transaction_version(OFFSET) == 5
+    assert open_table(root / "snapshots").transaction_version(OFFSET) == 6
     assert outbox.flushed_to() == 6
 
 
@@ -167,13 +168,13 @@ def test_a_long_backlog_is_committed_in_parts(journal: Journal, root: Path, monk
     assert_tables_equal_journal(journal, root)
 
 
-def test_fifty_commits_are_checkpointed_and_compacted_and_still_exact(journal: Journal, root: Path) -> None:
+def test_many_commits_are_checkpointed_and_compacted_and_still_exact(journal: Journal, root: Path) -> None:
     outbox = Outbox(journal, root)
-    for cycle in range(1, COMPACT_EVERY + 3):
+    for cycle in range(1, 2 * COMPACT_EVERY + 3):
         journal.append(FindingRaised(AT, str(cycle), ""))
         outbox.flush()
     table = open_table(root / "findings")
-    assert len(parquet_files(table)) <= 3
+    assert len(parquet_files(table)) <= 4
     assert (root / "findings" / "_delta_log" / f"{49:020}.checkpoint.parquet").exists()
     assert table.transaction_version(OFFSET) == journal.last_seq
     assert_tables_equal_journal(journal, root)

@@ -3,21 +3,24 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from tests.store.samples import AT, decisions, one_of_each, snapshot
+from tests.store.samples import AT, POSITION, decisions, one_of_each, snapshot
 from tests.store.test_outbox import expected
 from v6.errors import StoreError
-from v6.model.event import CommissionReported, FindingRaised, OrderFilled
+from v6.model.event import CommissionReported, FindingRaised, OrderFilled, PositionOpened
 from v6.model.order import Fill
+from v6.store.delta import open_table
 from v6.store.journal import Journal
 from v6.store.outbox import Outbox
-from v6.store.query import connect, latest_snapshot, table_version
-from v6.store.tables import LATER, TABLES
+from v6.store.query import connect, last_state, latest_snapshot, table_version
+from v6.store.tables import ADDED_LATER, TABLES
+from v6.store.upkeep import COMPACT_EVERY, trim_log
 
 
 @pytest.fixture
@@ -42,7 +45,7 @@ def test_the_views_are_the_journal(journal: Journal, root: Path) -> None:
     flush(journal, root)
     db = connect(root)
     for name, schema in TABLES.items():
-        order = "key" if "key" in schema.names else "seq"
+        order = next((column for column in ("key", "con_id") if column in schema.names), "seq")
         found = db.sql(f"SELECT * FROM {name} ORDER BY seq, {order}").to_arrow_table()
         assert found.cast(schema).equals(expected(journal, name)), name
 
@@ -72,8 +75,34 @@ def test_an_older_version_is_read_by_number(journal: Journal, root: Path) -> Non
     assert table_version(root, "snapshots") == 3
     db = connect(root, versions={"snapshots": 2})
     assert db.execute("SELECT max(cycle) FROM snapshots").fetchall() == [(2,)]
-    with pytest.raises(StoreError, match=r"snapshots at version 9 cannot be opened|version 9"):
+    with pytest.raises(StoreError, match="snapshots has no version 9; its newest is 3"):
         connect(root, versions={"snapshots": 9})
+
+
+def test_a_version_is_read_after_its_files_are_compacted_and_its_log_is_trimmed(journal: Journal, root: Path) -> None:
+    outbox = Outbox(journal, root)
+    seen = {}
+    for cycle in range(1, 60):
+        journal.append(snapshot(cycle))
+        outbox.flush()
+        table = open_table(root / "snapshots")
+        seen[table.version()] = (cycle, datetime.now(UTC))
+    assert trim_log(table, kept=10) > 0
+    for version, (cycle, at) in list(seen.items())[::13]:
+        for db in (connect(root, versions={"snapshots": version}), connect(root, as_of=at)):
+            assert db.execute("SELECT count(*), max(cycle) FROM snapshots").fetchall() == [(2 * cycle, cycle)]
+    assert connect(root, versions={"snapshots": 0}).execute("SELECT count(*) FROM snapshots").fetchall() == [(0,)]
+    assert connect(root, as_of=AT).execute("SELECT count(*) FROM snapshots").fetchall() == [(0,)]
+
+
+def test_the_last_state_is_the_latest_snapshot_whatever_was_compacted(journal: Journal, root: Path) -> None:
+    outbox = Outbox(journal, root)
+    outbox.flush()
+    assert last_state(root).num_rows == 0
+    for cycle in range(1, COMPACT_EVERY + 2):
+        journal.append(snapshot(cycle))
+        outbox.flush()
+        assert last_state(root).equals(latest_snapshot(connect(root)).cast(last_state(root).schema)), cycle
 
 
 def test_the_latest_snapshot_is_its_portfolio_row_and_positions(journal: Journal, root: Path) -> None:
@@ -112,13 +141,42 @@ def test_a_fill_delivered_twice_counts_once(journal: Journal, root: Path) -> Non
 def test_a_store_from_before_there_were_alerts_has_none(journal: Journal, root: Path) -> None:
     journal.append(*one_of_each())
     flush(journal, root)
-    for name in LATER:
+    for name in ADDED_LATER:
         shutil.rmtree(root / name)
     db = connect(root)
-    assert {name: db.execute(f"SELECT count(*) FROM {name}").fetchall() for name in LATER} == {
-        n: [(0,)] for n in LATER
+    assert {name: db.execute(f"SELECT count(*) FROM {name}").fetchall() for name in ADDED_LATER} == {
+        n: [(0,)] for n in ADDED_LATER
     }
     assert db.execute("SELECT count(*) FROM decisions").fetchall() == [(2,)]
+
+
+def test_a_transaction_is_what_a_fill_moved_on_the_account(journal: Journal, root: Path) -> None:
+    fill = Fill("0000e0d5.5b1f3a0c.01.01", "v6-i1", 11, 2, Decimal("2.35"), AT, Decimal("1.10"))
+    sold = replace(fill, exec_id="0000e0d5.5b1f3a0c.02.01", con_id=12, quantity=-2)
+    unpaid = replace(fill, exec_id="0000e0d5.5b1f3a0c.03.01", commission=None)
+    foreign = replace(fill, exec_id="0000e0d5.5b1f3a0c.04.01", con_id=99)
+    journal.append(PositionOpened(AT, POSITION), *(OrderFilled(AT, one) for one in (fill, sold, unpaid, foreign)))
+    flush(journal, root)
+    rows = connect(root).execute("SELECT con_id, multiplier, cash FROM transactions ORDER BY exec_id").fetchall()
+    assert rows == [(11, 100, -471.1), (12, 100, 468.9), (11, 100, None), (99, None, None)]
+
+
+def test_the_portfolio_has_its_own_fields_only(journal: Journal, root: Path) -> None:
+    journal.append(snapshot(1))
+    flush(journal, root)
+    found = connect(root).sql("SELECT * FROM portfolio").to_arrow_table()
+    assert found.column("net_liq").to_pylist() == [100000.0]
+    assert {"snapshot_id", "cycle", "vix"} <= set(found.column_names)
+    assert not {"key", "structure", "pnl"} & set(found.column_names)
+
+
+def test_a_store_from_before_there_were_legs_is_read_without_them(journal: Journal, root: Path) -> None:
+    journal.append(snapshot(1))
+    flush(journal, root)
+    shutil.rmtree(root / "legs")
+    db = connect(root)
+    assert db.execute("SELECT count(*) FROM snapshots").fetchall() == [(2,)]
+    assert db.execute("SELECT count(*) FROM transactions").fetchall() == [(0,)]
 
 
 def test_a_missing_table_is_named(root: Path) -> None:

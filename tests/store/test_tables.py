@@ -18,8 +18,8 @@ def only_row(name: str) -> TableRow:
     return row
 
 
-def test_every_event_belongs_to_exactly_one_table() -> None:
-    kinds = [kind for kinds in KINDS_OF.values() for kind in kinds]
+def test_every_event_belongs_to_exactly_one_table_but_that_a_position_has_legs() -> None:
+    kinds = [kind for table, kinds in KINDS_OF.items() for kind in kinds if table != "legs"]
     assert sorted(kind.__name__ for kind in kinds) == sorted(EVENT_TYPES)
     assert KINDS_OF.keys() == TABLES.keys()
 

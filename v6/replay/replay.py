@@ -52,12 +52,18 @@ class Replay:
     differences: tuple[Difference, ...]
 
 
-def replay(tables: Path, rules: Sequence[Rule], first: datetime | None = None, last: datetime | None = None) -> Replay:
+def replay(
+    tables: Path,
+    rules: Sequence[Rule],
+    first: datetime | None = None,
+    last: datetime | None = None,
+    as_of: datetime | None = None,
+) -> Replay:
     """Return the replay between two moments (inclusive); state is folded from the beginning of the record.
 
-    Raises StoreError if there is no record.
+    With `as_of` the record is what the tables held at that moment. Raises StoreError if there is no record.
     """
-    db = connect(tables)
+    db = connect(tables, as_of=as_of)
     db.execute("CREATE TEMP TABLE replayed AS " + replay_sql(rules))
     db.execute("CREATE TEMP TABLE compared AS " + _COMPARED, {"first": first or _EARLIEST, "last": last or _LATEST})
     total, agree = db.sql(_AGREEMENT).fetchall()[0]

@@ -44,10 +44,10 @@ def recorded_rows(tables: Path) -> Iterator[Row]:
 
 
 class Record:
-    """The decisions and snapshots under a store's tables; raises StoreError if there are none."""
+    """The decisions and snapshots a store's tables hold, or held at a moment; raises StoreError if there are none."""
 
-    def __init__(self, tables: Path) -> None:
-        self._db: duckdb.DuckDBPyConnection = connect(tables)
+    def __init__(self, tables: Path, as_of: datetime | None = None) -> None:
+        self._db: duckdb.DuckDBPyConnection = connect(tables, as_of=as_of)
 
     def find(self, wanted: Wanted) -> tuple[Recorded, ...]:
         """Return the decisions wanted, the portfolio's first; raises V6Error if there are none."""

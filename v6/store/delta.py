@@ -12,9 +12,14 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from v6.errors import StoreError
 
-# delta-rs writes a checkpoint in the commit that reaches the interval. Removing old log files has deleted live ones
-# in the past, so it stays off: a commit's file is about 2 KB.
-CONFIGURATION: Final = {"delta.checkpointInterval": "10", "delta.enableExpiredLogCleanup": "false"}
+# delta-rs writes a checkpoint in the commit that reaches the interval. Its own clean-up of the log has deleted live
+# files in the past and stays off: v6/store/upkeep.py does it. Statistics of all columns were most of the log, and
+# nobody asks for others than those of the first three: seq, ts, date.
+CONFIGURATION: Final = {
+    "delta.checkpointInterval": "10",
+    "delta.enableExpiredLogCleanup": "false",
+    "delta.dataSkippingNumIndexedCols": "3",
+}
 
 
 def open_table(path: Path, version: int | None = None) -> DeltaTable:
@@ -50,10 +55,12 @@ def create_or_open(path: Path, schema: pa.Schema) -> DeltaTable:
         if field.name in have and have[field.name] != field.type:
             raise StoreError(f"table {path}, column {field.name} is {have[field.name]}, V6 now writes {field.type}")
     new = [field for field in schema if field.name not in have]
+    stale = {key: value for key, value in CONFIGURATION.items() if table.metadata().configuration.get(key) != value}
+    if stale:
+        table.alter.set_table_properties(stale)
     if new:
         table.alter.add_columns(list(Schema.from_arrow(pa.schema(new)).fields))
-        table = open_table(path)
-    return table
+    return open_table(path) if new or stale else table
 
 
 def columns(table: DeltaTable) -> pa.Schema:
@@ -68,6 +75,11 @@ def fitted(table: DeltaTable, rows: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(
         [rows.column(f.name) if f.name in have else pa.nulls(rows.num_rows, f.type) for f in schema], schema=schema
     )
+
+
+def table_folder(table: DeltaTable) -> Path:
+    """Return the folder of a table, which delta-rs names by a percent-encoded file:// URI."""
+    return Path(unquote(table.table_uri.removeprefix("file://")))
 
 
 def parquet_files(table: DeltaTable) -> list[str]:

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from math import isfinite
 
 from v6.errors import StoreError
 from v6.model.catalogue import FIELDS
-from v6.model.event import (
-    CommissionReported,
-    DecisionsMade,
-    Event,
-    OrderDenied,
-    OrderFilled,
-    OrderIntended,
-    OrderRepriced,
-    PositionClosed,
-    PositionOpened,
-    PositionReduced,
-    SnapshotTaken,
-)
+from v6.model.event import DecisionsMade, Event, SnapshotTaken
 
 
 def refuse_non_finite(event: Event) -> None:
@@ -29,7 +18,7 @@ def refuse_non_finite(event: Event) -> None:
         _check_rows(event)
         return
     for name, number in _numbers(event):
-        if number is not None and not isfinite(number):
+        if not isfinite(number):
             raise StoreError(f"{type(event).__name__}.{name} is {number}; a missing number is None")
 
 
@@ -41,20 +30,19 @@ def _check_rows(event: SnapshotTaken) -> None:
                 raise StoreError(f"snapshot {event.snapshot.snapshot_id}, row {row.key!r}: {name} is {value}")
 
 
-def _numbers(event: Event) -> Iterable[tuple[str, float | Decimal | None]]:
-    match event:
-        case OrderIntended(intent=intent) | OrderDenied(intent=intent):
-            return [("limit", intent.limit), ("worst", intent.worst)]
-        case OrderRepriced(limit=limit):
-            return [("limit", limit)]
-        case OrderFilled(fill=fill):
-            return [("price", fill.price), ("commission", fill.commission)]
-        case CommissionReported(commission=commission):
-            return [("commission", commission)]
-        case PositionOpened(position=position):
-            return [("entry_price", position.entry_price), ("commission", position.commission)]
-        case PositionReduced() | PositionClosed():
-            return [("exit_price", event.exit_price), ("pnl", event.pnl), ("commission", event.commission)]
-        case DecisionsMade(decisions=decisions):
-            return [("fraction", d.action.fraction) for d in decisions if d.action is not None]
-    return []
+def _numbers(event: Event) -> Iterable[tuple[str, float | Decimal]]:
+    if isinstance(event, DecisionsMade):  # thousands in one event, and this is their only number
+        return [("fraction", d.action.fraction) for d in event.decisions if d.action and d.action.fraction is not None]
+    return _inside(type(event).__name__, event)
+
+
+def _inside(name: str, value: object) -> Iterator[tuple[str, float | Decimal]]:
+    """Yield all numbers in a value with the names of the fields they are in, however deep."""
+    if isinstance(value, float | Decimal):
+        yield name, value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _inside(name, item)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _inside(field.name, getattr(value, field.name))

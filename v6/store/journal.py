@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -23,8 +23,12 @@ import msgspec
 from v6.errors import StoreError
 from v6.model.event import EVENT_TYPES, DecisionsMade, Event, OrderIntended, SnapshotTaken
 from v6.store.guard import refuse_non_finite
+from v6.store.space import give_up_reserve
 
 SCHEMA_VERSION: Final = 1
+TAIL_CHECKED: Final = 256
+"""Events whose hashes are checked whenever a journal is opened for writing."""
+
 _APPLICATION_ID: Final = 0x56364A4C  # "V6JL": tells our file from any other SQLite database
 _GENESIS: Final = hashlib.sha256(b"v6 journal 1").digest()
 
@@ -51,6 +55,10 @@ _UPSERT: Final = "INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SE
 
 class DuplicateIntent(StoreError):
     """The intent was recorded before; sending it again could double an order."""
+
+
+class _DiskFull(StoreError):
+    """The write found no room; as after any failed write, only opening the file again tells whether it was done."""
 
 
 class JournalReader:
@@ -85,6 +93,12 @@ class JournalReader:
         """Return the number of the newest event, 0 for an empty journal."""
         with self._reading() as db:
             return _tail(db)[0]
+
+    def last_at(self) -> datetime | None:
+        """Return the time of the newest event (UTC), None for an empty journal."""
+        with self._reading() as db:
+            row = db.execute("SELECT at FROM log ORDER BY seq DESC LIMIT 1").fetchone()
+        return None if row is None else datetime.fromisoformat(row[0])
 
     def hash(self) -> str:
         """Return the SHA-256 chain over (kind, at, body) of all events, in hex."""
@@ -157,6 +171,7 @@ class Journal(JournalReader):
         try:
             self._db = _open(path, durable)
             super().__init__(path)
+            _verify_tail(self._db, path)
             self._seq, self._chain = _tail(self._db)
         except sqlite3.DatabaseError as error:
             os.close(self._lock)
@@ -164,15 +179,18 @@ class Journal(JournalReader):
         except BaseException:
             os.close(self._lock)
             raise
+        self._durable = durable
         self._broken: str | None = None
+        self.reserve_spent = False
+        """Whether the disk was full and the reserve (v6/store/space.py) given up: time to stop opening positions."""
 
     def append(self, *events: Event, state: Mapping[str, str] | None = None) -> int:
         """Write the events and state entries in one transaction and return the last seq; all or nothing.
 
         When it returns, all of it survives a power cut (if durable). Raises DuplicateIntent for an intent already
         recorded and StoreError for a number that is not finite: nothing is written then and the journal stays
-        usable. After an error of the disk the journal refuses everything until it is opened again, because
-        nobody can tell what was written.
+        usable. A full disk costs the reserve and the write is done again, once. After another error of the disk the
+        journal refuses everything until it is opened again, because nobody can tell what was written.
         """
         if self._broken is not None:
             raise StoreError(f"{self.path}: an earlier write failed ({self._broken}); open the journal again")
@@ -184,7 +202,13 @@ class Journal(JournalReader):
             rows.append((seq, at, kind, chain, body))
             if isinstance(event, OrderIntended):
                 intents.append((event.intent.intent_id, event.intent.order_ref, seq))
-        self._write(rows, intents, state or {})
+        try:
+            self._write(rows, intents, state or {})
+        except _DiskFull:
+            if not give_up_reserve(self.path):
+                raise
+            if self._reopen() != (seq, chain):
+                self._write(rows, intents, state or {})
         self._seq, self._chain = seq, chain
         return seq
 
@@ -243,6 +267,16 @@ class Journal(JournalReader):
             if state:
                 self._db.executemany(_UPSERT, list(state.items()))
 
+    def _reopen(self) -> tuple[int, bytes]:
+        """Open the file again after a write that found no room; return the tail, which tells whether it was done."""
+        try:
+            self._db = _open(self.path, self._durable)
+            tail = _tail(self._db)
+        except sqlite3.DatabaseError as error:
+            raise StoreError(_damaged(self.path, str(error))) from error
+        self._broken, self.reserve_spent = None, True
+        return tail
+
     @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
@@ -260,7 +294,8 @@ class Journal(JournalReader):
             # Closing rolls back what is open. A failed COMMIT may or may not be on the disk; opening again tells.
             self._broken = str(error)
             self._db.close()
-            raise StoreError(f"{self.path}: writing failed: {error}; send nothing until it is open again") from error
+            kind = _DiskFull if error.sqlite_errorcode == sqlite3.SQLITE_FULL else StoreError
+            raise kind(f"{self.path}: writing failed: {error}; send nothing until it is open again") from error
 
 
 def _link(chain: bytes, kind: str, at: str, body: bytes) -> bytes:
@@ -273,12 +308,41 @@ def _tail(db: sqlite3.Connection) -> tuple[int, bytes]:
     return (0, _GENESIS) if row is None else (row[0], bytes(row[1]))
 
 
+def _verify_tail(db: sqlite3.Connection, path: Path) -> None:
+    """Check the links of the newest events, those that a crash may have touched; `verify` checks all."""
+    query = "SELECT seq, at, kind, chain, CAST(body AS BLOB) FROM log ORDER BY seq DESC LIMIT ?"
+    rows = list(reversed(db.execute(query, (TAIL_CHECKED + 1,)).fetchall()))
+    before = (0, _GENESIS) if rows and rows[0][0] == 1 else None
+    for seq, at, kind, stored, body in rows:
+        if before is not None:
+            if seq != before[0] + 1:
+                raise StoreError(_damaged(path, f"event {before[0] + 1} is missing"))
+            if body is not None and _link(before[1], kind, at, body) != stored:
+                raise StoreError(_damaged(path, f"event {seq} ({kind}) was changed after it was written"))
+        before = (seq, bytes(stored))
+
+
 def _kind_filter(kinds: Collection[type[Event]] | None) -> tuple[str, list[str]]:
     if kinds is None:
         return "", []
     names = sorted(kind.__name__ for kind in kinds)
     rare = "" if any(kind in BULK for kind in kinds) else f" AND {_NOT_BULK}"
     return f" AND kind IN ({', '.join('?' * len(names))}){rare}", names
+
+
+def holder(path: Path) -> str | None:
+    """Return the id of the process that has the journal open for writing, None if none has."""
+    try:
+        descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+    finally:
+        os.close(descriptor)
+    return None
 
 
 def _lock(path: Path) -> int:

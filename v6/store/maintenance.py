@@ -1,4 +1,4 @@
-"""Keep the Delta tables small to open and sound: compaction, vacuum, and the audit at start-up.
+"""Find and mend, at start-up, what a crash did to the Delta tables.
 
 Delta does no fsync: a power cut may leave the newest commits empty or torn, or a file shorter than its commit says.
 The journal is fsynced, so what the audit takes away the outbox writes again.
@@ -6,36 +6,24 @@ The journal is fsynced, so what the audit takes away the outbox writes again.
 
 from __future__ import annotations
 
-import json
+import shutil
 from itertools import count
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
-from deltalake import DeltaTable
+import pyarrow as pa
+import pyarrow.parquet as pq
 from deltalake.exceptions import DeltaError
 
 from v6.errors import StoreError
+from v6.store.commits import commits, whole
 from v6.store.delta import open_table
 from v6.store.tables import TABLES
+from v6.store.travel import OFFSET
 
-COMPACT_EVERY: Final = 50
-RETENTION_HOURS: Final = 168
-TARGET_FILE_BYTES: Final = 128 * 2**20
 QUARANTINE: Final = "_quarantine"
-
-
-def tidy(table: DeltaTable) -> bool:
-    """Compact and vacuum at every 50th version; tell whether it was done.
-
-    Vacuum leaves files that a version of the last seven days may still read, and files no commit knows yet
-    (`full=True` would delete those under a writer).
-    """
-    if table.version() % COMPACT_EVERY:
-        return False
-    table.optimize.compact(target_size=TARGET_FILE_BYTES)
-    table.vacuum(retention_hours=RETENTION_HOURS, dry_run=False)
-    return True
+_FRESH_S: Final = 3600.0
 
 
 def audit(root: Path) -> list[str]:
@@ -51,83 +39,129 @@ def audit(root: Path) -> list[str]:
     return found
 
 
+def problem_of(path: Path, *, thorough: bool = False) -> str | None:
+    """Return what makes a table unfit to be appended to or to be read, None if nothing does; nothing is changed.
+
+    Files written in the last hour of the table's life are read to their end, of the others size and footer are
+    looked at; with `thorough` all are read.
+    """
+    log = commits(path)
+    if not log:
+        return "no commit is left"
+    for expected, commit in enumerate(log, int(log[0].stem)):
+        if int(commit.stem) != expected:
+            return f"commit {expected} is missing"
+        if not whole(commit):
+            return f"commit {expected} cannot be read or is cut short"
+    try:
+        table = open_table(path)
+        table.transaction_version(OFFSET)
+        files = table.get_add_actions(flatten=True)
+        sizes = zip(*(files.column(c).to_pylist() for c in ("path", "size_bytes", "num_records")), strict=True)
+        named = [(path / unquote(name), size, rows) for name, size, rows in sizes]
+    except (StoreError, DeltaError) as error:
+        return str(error)
+    if table.version() != int(log[-1].stem):
+        return f"it opens at version {table.version()}, its newest commit is {int(log[-1].stem)}"
+    return _problem_of_files(named, thorough)
+
+
 def _audit_table(path: Path) -> list[str]:
+    for left in path.glob("_v6_*/"):
+        shutil.rmtree(left)  # where the trimming of the log was at work when the process died
     found = _drop_torn_commits(path)
-    problem = _problem(path)
-    if problem and _drop_checkpoints(path, from_version=0):
-        found.append(f"{path.name}: checkpoints could not be read, set aside")
-        problem = _problem(path)
+    dropped = _drop_unreadable_checkpoints(path)
+    problem = problem_of(path)
+    if problem and _drop_pointer(path):
+        problem = problem_of(path)
+    # The newest checkpoints first: an older one and the commits after it hold all that a damaged one should.
+    while problem and (version := _drop_newest_checkpoint(path)) is not None:
+        dropped.append(version)
+        problem = problem_of(path)
     if problem:
-        _set_aside(path)
+        set_aside(path)
         found.append(f"{path.name}: {problem}; set aside, to be written anew from the journal")
+    elif dropped:
+        listed = ", ".join(map(str, dropped))
+        found.append(f"{path.name}: checkpoints could not be read, set aside: {listed}")
     return found
+
+
+def _problem_of_files(files: list[tuple[Path, int, int | None]], thorough: bool) -> str | None:
+    changed = {}
+    for file, size, _ in files:
+        try:
+            status = file.stat()
+        except FileNotFoundError:
+            return f"{file.name} is missing"
+        if status.st_size != size:
+            return f"{file.name} has {status.st_size} bytes, its commit says {size}"
+        changed[file] = status.st_mtime
+    newest = max(changed.values(), default=0.0)
+    for file, _, rows in files:
+        try:
+            # A power cut may leave blocks of zeros in a file of the right size; only decoding finds those.
+            if thorough or changed[file] > newest - _FRESH_S:
+                have = pq.read_table(file).num_rows
+            else:
+                have = pq.read_metadata(file).num_rows
+        except (OSError, pa.ArrowException) as error:
+            return f"{file.name} cannot be read: {' '.join(str(error).split())[:200]}"
+        if rows is not None and have != rows:
+            return f"{file.name} has {have} rows, its commit says {rows}"
+    return None
 
 
 def _drop_torn_commits(path: Path) -> list[str]:
     found = []
-    for commit in reversed(_commits(path)):
-        if _readable(commit):
+    for commit in reversed(commits(path)):
+        if whole(commit):
             break
-        _set_aside(commit)
-        _drop_checkpoints(path, from_version=int(commit.stem))
+        set_aside(commit)
+        while (newest := _newest_checkpoint(path)) is not None and newest >= int(commit.stem):
+            _drop_newest_checkpoint(path)
         found.append(f"{path.name}: commit {int(commit.stem)} was torn, set aside")
     return found
 
 
-def _problem(path: Path) -> str | None:
-    """Return what makes the table unfit to be appended to, None if nothing does."""
-    commits = _commits(path)
-    if not commits:
-        return "no commit is left"
-    for expected, commit in enumerate(commits, int(commits[0].stem)):
-        if int(commit.stem) != expected:
-            return f"commit {expected} is missing"
-        if not _readable(commit):
-            return f"commit {expected} cannot be read"
-    try:
-        table = open_table(path)
-        files = table.get_add_actions(flatten=True)
-        sizes = zip(files.column("path").to_pylist(), files.column("size_bytes").to_pylist(), strict=True)
-    except (StoreError, DeltaError) as error:
-        return str(error)
-    if table.version() != int(commits[-1].stem):
-        return f"it opens at version {table.version()}, its newest commit is {int(commits[-1].stem)}"
-    for name, size in sizes:
-        file = path / unquote(name)
-        actual = file.stat().st_size if file.is_file() else None
-        if actual != size:
-            return f"{name} has {actual} bytes, its commit says {size}"
-    return None
-
-
-def _commits(path: Path) -> list[Path]:
-    return sorted(file for file in (path / "_delta_log").glob("*.json") if file.stem.isdigit())
-
-
-def _readable(commit: Path) -> bool:
-    try:
-        actions = [json.loads(line) for line in commit.read_text(encoding="utf-8").splitlines()]
-    except ValueError:
-        return False
-    return bool(actions) and all(isinstance(action, dict) for action in actions)
-
-
-def _drop_checkpoints(path: Path, *, from_version: int) -> bool:
-    """Set aside checkpoints of these versions and the pointer to the last; the commits hold all they hold."""
-    log = path / "_delta_log"
-    dropped = False
-    for file in log.glob("*.checkpoint*.parquet"):
-        if int(file.name.split(".")[0]) >= from_version:
-            _set_aside(file)
-            dropped = True
-    pointer = log / "_last_checkpoint"
-    if pointer.is_file() and (dropped or from_version == 0):
-        _set_aside(pointer)
-        dropped = True
+def _drop_unreadable_checkpoints(path: Path) -> list[int]:
+    """Set checkpoints aside that are no Parquet files, also old ones: the log is cut off at one of them some day."""
+    dropped = []
+    for file in sorted((path / "_delta_log").glob("*.checkpoint*.parquet")):
+        try:
+            pq.read_table(file)
+        except (OSError, pa.ArrowException):
+            set_aside(file)
+            _drop_pointer(path)
+            dropped.append(int(file.name.split(".")[0]))
     return dropped
 
 
-def _set_aside(path: Path) -> None:
+def _newest_checkpoint(path: Path) -> int | None:
+    versions = (int(file.name.split(".")[0]) for file in (path / "_delta_log").glob("*.checkpoint*.parquet"))
+    return max(versions, default=None)
+
+
+def _drop_pointer(path: Path) -> bool:
+    """Set aside the pointer to the newest checkpoint, which is found without it, and tell whether there was one."""
+    pointer = path / "_delta_log" / "_last_checkpoint"
+    there = pointer.is_file()
+    if there:
+        set_aside(pointer)
+    return there
+
+
+def _drop_newest_checkpoint(path: Path) -> int | None:
+    """Set the newest checkpoint aside and return its version, None if there is none."""
+    version = _newest_checkpoint(path)
+    if version is not None:
+        _drop_pointer(path)
+        for file in (path / "_delta_log").glob(f"{version:020}.checkpoint*.parquet"):
+            set_aside(file)
+    return version
+
+
+def set_aside(path: Path) -> None:
     """Move a table, or a file of a table's log, to `_quarantine` under a name that is free."""
     table = path if (path / "_delta_log").exists() or path.is_dir() else path.parent.parent
     folder = table.parent / QUARANTINE

@@ -9,6 +9,7 @@ after a restart, and as they hold no rows of that table, nothing can be added tw
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -17,15 +18,13 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError
 
 from v6.errors import StoreError
+from v6.store.commits import ORIGIN
 from v6.store.delta import create_or_open, fitted
-from v6.store.journal import JournalReader
-from v6.store.maintenance import tidy
+from v6.store.journal import BULK, JournalReader
 from v6.store.tables import KINDS_OF, TABLES, TableRow, arrow_table, rows_of
+from v6.store.travel import OFFSET
+from v6.store.upkeep import tidy
 
-OFFSET: Final = "v6-journal"
-"""Application id under which each table keeps its journal offset (read it with `transaction_version`)."""
-
-_ORIGIN: Final = "v6-journal-hash"
 _BATCH_ROWS: Final = 50_000
 _UNFIT: Final = frozenset("[]^|\\")  # delta-rs panics, or writes to another place, when a path holds one of these
 
@@ -49,70 +48,95 @@ class Outbox:
         table cannot be read or written; calling again goes on where it stopped.
         """
         upto = self._journal.last_seq
-        return sum(self._flush(name, upto) for name in TABLES)
+        behind: dict[int, list[str]] = {}
+        for name in TABLES:
+            if name not in self._tables:
+                self._open(name)
+            if self._seen[name] < upto or not upto:
+                behind.setdefault(self._seen[name], []).append(name)
+        # While the daemon runs all tables end at the same event and the journal is read once for all of them; after
+        # a restart each goes on from its own last row, and only what it lacks is read.
+        return sum(self._flush(names, after, upto) for after, names in behind.items())
 
     def flushed_to(self) -> int:
         """Return the largest seq such that all events up to it are known to be in their tables."""
         return min(self._seen.values())
 
-    def _flush(self, name: str, upto: int) -> int:
-        if name in self._tables and self._seen[name] >= upto:
-            return 0
+    def _flush(self, names: list[str], after: int, upto: int) -> int:
         try:
-            table = self._tables.get(name) or self._open(name)
+            for name in names:
+                self._refuse_pruned(name, after)
             added = 0
-            for last, rows in self._batches(name, table):
-                self._commit(name, table, last, rows)
-                added += len(rows)
-        except (DeltaError, OSError, pa.ArrowException) as error:
-            self._tables.pop(name, None)  # what this handle believes is no longer certain: read the table anew
-            raise StoreError(f"table {self._root / name}: {type(error).__name__}: {error}") from error
+            for last, rows in self._batches(names, after, upto):
+                for name, new in rows.items():
+                    with self._naming(name):
+                        self._commit(name, self._tables[name], last, new)
+                    added += len(new)
         except BaseException:
-            self._tables.pop(name, None)
+            for name in names:  # what these handles believe is no longer certain: read the tables anew
+                self._tables.pop(name, None)
             raise
-        self._tables[name] = table
-        self._seen[name] = upto
+        self._seen.update(dict.fromkeys(names, upto))
         return added
 
-    def _batches(self, name: str, table: DeltaTable) -> Iterator[tuple[int, list[TableRow]]]:
-        """Yield (seq of the last event, rows) in journal order, whole events only."""
-        rows: list[TableRow] = []
-        last = after = max(self._seen[name], table.transaction_version(OFFSET) or 0)
+    def _batches(self, names: list[str], after: int, upto: int) -> Iterator[tuple[int, dict[str, list[TableRow]]]]:
+        """Yield (seq of the last event, rows by table) in journal order, whole events only, no empty lists."""
+        kinds = None if len(names) == len(TABLES) else {kind for name in names for kind in KINDS_OF[name]}
+        rows: dict[str, list[TableRow]] = {}
+        last = count = 0
+        for seq, event in self._journal.events(after, kinds):
+            if seq > upto:
+                break  # written since; what is counted as seen must be what was read
+            for table, row in rows_of(seq, event):
+                if table in names:
+                    rows.setdefault(table, []).append(row)
+                    count += 1
+            last = seq
+            if count >= _BATCH_ROWS:
+                yield last, rows
+                rows, count = {}, 0
+        if rows:
+            yield last, rows
+
+    def _refuse_pruned(self, name: str, after: int) -> None:
+        if not any(kind in BULK for kind in KINDS_OF[name]):
+            return
         pruned = self._journal.pruned_to(KINDS_OF[name])
         if pruned > after:
             raise StoreError(
                 f"table {self._root / name} ends at event {after}, but the journal is pruned up to {pruned}; "
                 f"restore the table from a backup"
             )
-        for seq, event in self._journal.events(after, KINDS_OF[name]):
-            rows.extend(row for _, row in rows_of(seq, event))
-            last = seq
-            if len(rows) >= _BATCH_ROWS:
-                yield last, rows
-                rows = []
-        if rows:
-            yield last, rows
 
     def _commit(self, name: str, table: DeltaTable, last: int, rows: list[TableRow]) -> None:
         offset = table.transaction_version(OFFSET) or 0
         if last <= offset:
             # delta-rs records transaction ids but does not refuse one that goes back: this line does.
             raise StoreError(f"table {self._root / name} already holds events up to {offset}, not only to {last}")
-        ids = [Transaction(OFFSET, last), Transaction(_ORIGIN, self._mark(last))]
+        ids = [Transaction(OFFSET, last), Transaction(ORIGIN, self._mark(last))]
         columns = fitted(table, arrow_table(name, rows))
         write_deltalake(table, columns, mode="append", commit_properties=CommitProperties(app_transactions=ids))
         tidy(table)
 
-    def _open(self, name: str) -> DeltaTable:
+    def _open(self, name: str) -> None:
         path = self._root / name
-        table = create_or_open(path, TABLES[name])
-        offset = table.transaction_version(OFFSET) or 0
-        if offset and table.transaction_version(_ORIGIN) != self._mark(offset):
+        with self._naming(name):
+            table = create_or_open(path, TABLES[name])
+            offset = table.transaction_version(OFFSET) or 0
+        if offset and table.transaction_version(ORIGIN) != self._mark(offset):
             raise StoreError(
                 f"table {path} was not copied from the journal {self._journal.path} (they differ at event {offset}); "
                 f"move {self._root} away and the tables are written anew from the journal"
             )
-        return table
+        self._tables[name] = table
+        self._seen[name] = max(self._seen[name], offset)
+
+    @contextmanager
+    def _naming(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except (DeltaError, OSError, pa.ArrowException) as error:
+            raise StoreError(f"table {self._root / name}: {type(error).__name__}: {error}") from error
 
     def _mark(self, seq: int) -> int:
         """Return 60 bits of the journal's hash at an event, equal only for equal histories; -1 if it has no such."""

@@ -44,7 +44,7 @@ from v6.model.event import (
     SnapshotTaken,
 )
 from v6.model.order import OrderIntent, OrderState
-from v6.model.position import Structure
+from v6.model.position import Position, Structure
 
 Cell: TypeAlias = float | int | bool | str | date | datetime | None
 TableRow: TypeAlias = dict[str, Cell]
@@ -117,6 +117,20 @@ TABLES: Final[dict[str, pa.Schema]] = {
         reason=_TEXT,
         new_position_id=_TEXT,
     ),
+    "legs": _schema(
+        position_id=_TEXT,
+        con_id=_INT,
+        ratio=_INT,
+        symbol=_TEXT,
+        sec_type=_TEXT,
+        exchange=_TEXT,
+        currency=_TEXT,
+        multiplier=_INT,
+        trading_class=_TEXT,
+        expiry=_DAY,
+        strike=_REAL,
+        right=_TEXT,
+    ),
     "alerts": _schema(rule_id=_TEXT, key=_TEXT, severity=_TEXT, text=_TEXT, decision_id=_TEXT),
     "findings": _schema(code=_TEXT, text=_TEXT),
     "rulesets": _schema(event=_TEXT, fingerprint=_TEXT, revision=_TEXT, diagnostics=_TEXT),
@@ -124,9 +138,6 @@ TABLES: Final[dict[str, pa.Schema]] = {
         decision_id=_TEXT, key=_TEXT, rule_id=_TEXT, action=_TEXT, shadow_rule_id=_TEXT, shadow_action=_TEXT
     ),
 }
-
-LATER: Final = frozenset({"alerts", "shadow"})
-"""Tables that the first stores did not have; the daemon makes them when it next writes."""
 
 KINDS_OF: Final[dict[str, tuple[type[Event], ...]]] = {
     "snapshots": (SnapshotTaken,),
@@ -144,13 +155,17 @@ KINDS_OF: Final[dict[str, tuple[type[Event], ...]]] = {
     "commissions": (CommissionReported,),
     "alerts": (AlertRaised,),
     "positions": (PositionOpened, ReductionDue, PositionReduced, PositionClosed, RollStarted, RollEnded),
+    "legs": (PositionOpened,),
     "findings": (FindingRaised,),
     "rulesets": (RuleSetReloaded, RuleSetRefused, RulesPinned),
     "shadow": (ShadowDiffered,),
 }
-"""Which events become rows of which table; every event belongs to exactly one."""
+"""Which events become rows of which table; a position that opens becomes one of `positions` and its `legs`."""
 
-_TABLE_OF: Final = {kind: table for table, kinds in KINDS_OF.items() for kind in kinds}
+ADDED_LATER: Final = frozenset({"legs", "alerts", "shadow"})
+"""Tables that stores of the first version lack until a newer daemon has opened them."""
+
+_TABLE_OF: Final = {kind: table for table, kinds in KINDS_OF.items() if table != "legs" for kind in kinds}
 
 
 def rows_of(seq: int, event: Event) -> list[tuple[str, TableRow]]:
@@ -158,7 +173,10 @@ def rows_of(seq: int, event: Event) -> list[tuple[str, TableRow]]:
     at = event.at.astimezone(UTC)
     stamp: TableRow = {"seq": seq, "ts": at, "date": at.date()}
     table = _TABLE_OF[type(event)]
-    return [(table, stamp | row) for row in _rows(event)]
+    rows = [(table, stamp | row) for row in _rows(event)]
+    if isinstance(event, PositionOpened):
+        rows += [("legs", stamp | row) for row in _leg_rows(event.position)]
+    return rows
 
 
 def arrow_table(name: str, rows: Iterable[Mapping[str, Cell]]) -> pa.Table:
@@ -348,6 +366,26 @@ def _position_row(
             }
         case _:
             assert_never(event)
+
+
+def _leg_rows(position: Position) -> list[TableRow]:
+    return [
+        {
+            "position_id": position.position_id,
+            "con_id": leg.contract.con_id,
+            "ratio": leg.ratio,
+            "symbol": leg.contract.symbol,
+            "sec_type": leg.contract.sec_type,
+            "exchange": leg.contract.exchange,
+            "currency": leg.contract.currency,
+            "multiplier": leg.contract.multiplier,
+            "trading_class": leg.contract.trading_class,
+            "expiry": leg.contract.expiry,
+            "strike": _real(leg.contract.strike),
+            "right": leg.contract.right,
+        }
+        for leg in position.structure.legs
+    ]
 
 
 def _structure_cells(structure: Structure) -> TableRow:

@@ -1,0 +1,46 @@
+"""Every change of the tables' columns since the first version, in order; each only adds.
+
+A column's meaning never changes and none goes away, because old rows stay as they were written. Whoever adds a field
+to the catalogue or a column to a table adds a line here; the hash then says that nothing else has changed. A daemon
+adds the columns it misses when it opens a table (`delta.create_or_open`); old rows have them missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+from v6.store.tables import TABLES
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """Columns, as table.column, that came together, and the hash of all columns after them; why says what for."""
+
+    number: int
+    why: str
+    added: tuple[str, ...]
+    schema_hash: str
+
+
+def schema_hash(without: frozenset[str] = frozenset()) -> str:
+    """Return a hash of table, name and type of all columns, but of those without which the tables were before."""
+    lines = sorted(
+        f"{table}.{field.name} {field.type}"
+        for table, schema in TABLES.items()
+        for field in schema
+        if f"{table}.{field.name}" not in without
+    )
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+_LEGS: Final = (
+    *("seq", "ts", "date", "position_id", "con_id", "ratio", "symbol", "sec_type", "exchange"),
+    *("currency", "multiplier", "trading_class", "expiry", "strike", "right"),
+)
+
+MIGRATIONS: Final = (
+    Migration(1, "the tables when this list was begun", (), "409ed840a23dc5c1"),
+    Migration(2, "the contracts of positions", tuple(f"legs.{name}" for name in _LEGS), "74aec6251aadbc40"),
+)
