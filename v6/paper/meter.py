@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Final
-
-LIMIT: Final = 50
-"""IB's messages a second and client; beyond it comes error 100."""
 
 
 class Meter:
@@ -22,18 +18,15 @@ class Meter:
         self._told: dict[int, float] = {}
         self._longest: dict[int, float] = {}
 
-    def message(self, client: int, at: float) -> bool:
-        """Count a message of a client; False if it is one too many within a second."""
+    def message(self, client: int, at: float, *, taken: bool = True) -> None:
+        """Count a message of a client; one that is not `taken` was too many, and is a pacing error."""
         recent = self._recent.setdefault(client, deque())
-        while recent and at - recent[0] > 1.0:
+        while recent and at - recent[0] >= 1.0:
             recent.popleft()
         recent.append(at)
         self.messages += 1
         self.messages_per_s_peak = max(self.messages_per_s_peak, len(recent))
-        if len(recent) <= LIMIT:
-            return True
-        self.pacing_errors += 1
-        return False
+        self.pacing_errors += not taken
 
     def lines(self, count: int) -> None:
         """Note how many lines stream to all clients now."""

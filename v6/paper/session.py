@@ -154,7 +154,9 @@ class Session(asyncio.Protocol):
         )
 
     def _request(self, fields: list[str]) -> None:
-        if not self.pace.takes(asyncio.get_running_loop().time()):
+        taken = self.pace.takes(asyncio.get_running_loop().time())
+        self.gateway.meter.message(self.client_id, self.gateway.clock.now().timestamp(), taken=taken)
+        if not taken:
             most = self.gateway.limits.messages
             reason = f"Max rate of messages per second has been exceeded:max={most} ({self.pace.offences})"
             self.send(error(-1, 100, reason))
@@ -162,8 +164,6 @@ class Session(asyncio.Protocol):
                 self.close()
             return
         number = req_id(fields)
-        if not self.gateway.meter.message(self.client_id, self.gateway.clock.now().timestamp()):
-            self.send(error(-1, 100, "Max rate of messages per second has been exceeded:max=50"))
         try:
             msg_id = int(fields[0]) if fields else -1
         except ValueError:
