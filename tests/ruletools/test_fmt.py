@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import ROOT
@@ -169,6 +169,7 @@ def test_the_shipped_rule_tests_are_in_canonical_layout(name: str) -> None:
 
 
 @settings(max_examples=150, deadline=None)
+@example(1722857)
 @given(st.integers(min_value=0, max_value=2**32))
 def test_no_comment_and_no_order_of_keys_makes_it_lose_anything(seed: int) -> None:
     chance = random.Random(seed)

@@ -38,7 +38,9 @@ class Layout:
     def text(self, root: source.Mapping) -> str:
         """Return the whole file, whose root is a block."""
         head = self._own_lines(self._notes.above.get(root.entries[0].key_span, []), 0)
-        lines = [*head, *self._mapping(root, 0, self._schema, headed=True)]
+        body = self._mapping(root, 0, self._schema, headed=True)
+        # The key that comes first now may bring a blank line of its own.
+        lines = [*head, *(_without_blanks(body) if head and not head[-1] else body)]
         return "\n".join(lines).strip("\n") + "\n"
 
     # -- blocks ----------------------------------------------------------------------------------------------------
