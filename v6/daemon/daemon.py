@@ -164,6 +164,8 @@ class Daemon:
         tasks = [asyncio.create_task(self.worker.run())]
         if beat is not None:
             tasks.append(asyncio.create_task(self._supervisor.watch(beat, self._reconnect)))
+        for task in tasks:
+            task.add_done_callback(self._on_task_end)
         try:
             while True:
                 due = next_cycle(self._calendar, self._clock.now(), self.settings.cycle_s)
@@ -175,8 +177,10 @@ class Daemon:
                 if on_cycle is not None:
                     on_cycle()
         finally:
-            await _ended(tasks)
-            await self.stop()
+            try:
+                await _ended(tasks)
+            finally:
+                await self.stop()
 
     def request_stop(self) -> None:
         """End the loop after the cycle that is under way."""
@@ -274,6 +278,11 @@ class Daemon:
             self._distrust()
         if news is not News.RESTORED:
             self._find(str(news), text)
+
+    def _on_task_end(self, task: asyncio.Task[None]) -> None:
+        """Put a mistake of ours on record; the loop goes on without what failed, and raises it when it ends."""
+        if not task.cancelled() and task.exception() is not None:
+            self._find("background-task-failed", repr(task.exception()))
 
     def _on_broker_error(self, _: int, code: int, __: str, contract: object) -> None:
         con_id = getattr(contract, "conId", None)
