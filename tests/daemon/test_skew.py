@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.test_daemon import desk
-from v6.daemon.daemon import Daemon, Settings
+from v6.daemon.daemon import Daemon
+from v6.daemon.settings import Settings
 from v6.demo import BEFORE_OPEN, CASH
 from v6.model import event as e
 from v6.paper.gateway import PaperGateway
