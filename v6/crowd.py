@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from v6.daemon.daemon import Daemon, Settings
+from v6.daemon.daemon import Daemon
+from v6.daemon.settings import Settings
 from v6.demo import BEFORE_OPEN, CASH, Plan, clear_store
 from v6.errors import V6Error
 from v6.ib.pacing import MESSAGES_PER_S

@@ -13,7 +13,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from v6.daemon.daemon import Daemon, Settings
+from v6.daemon.daemon import Daemon
+from v6.daemon.settings import Settings
 from v6.errors import V6Error
 from v6.model import event as e
 from v6.paper.gateway import PaperGateway

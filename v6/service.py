@@ -13,8 +13,9 @@ from typing import Any, Final
 from rich.console import Console
 
 from v6.daemon.clocks import BrokerClock, SystemClock
-from v6.daemon.daemon import LEDGER_EVENTS, Daemon, Settings
+from v6.daemon.daemon import LEDGER_EVENTS, Daemon
 from v6.daemon.describe import describe
+from v6.daemon.settings import Settings
 from v6.errors import StoreError, V6Error
 from v6.execution.ledger import Ledger
 from v6.ib.link import Link

@@ -8,8 +8,9 @@ import pytest
 
 from tests.daemon.test_daemon import desk
 from v6.crowd import foreign_positions
-from v6.daemon.daemon import FOREIGN, Daemon, Settings
+from v6.daemon.daemon import FOREIGN, Daemon
 from v6.daemon.foreign import from_json
+from v6.daemon.settings import Settings
 from v6.demo import BEFORE_OPEN, CASH
 from v6.model import event as e
 from v6.paper.gateway import PaperGateway

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from v6.daemon.daemon import LEDGER_EVENTS, Daemon, Settings
+from v6.daemon.daemon import LEDGER_EVENTS, Daemon
+from v6.daemon.settings import Settings
 from v6.demo import BEFORE_OPEN, CASH
 from v6.execution.ledger import Ledger
 from v6.model import event as e

@@ -11,7 +11,8 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.daemon.history import LAST, walked
-from v6.daemon.daemon import LEDGER_EVENTS, Daemon, Settings
+from v6.daemon.daemon import LEDGER_EVENTS, Daemon
+from v6.daemon.settings import Settings
 from v6.execution.ledger import Ledger
 from v6.model import event as e
 from v6.model.order import Purpose

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Final, TypeVar
 
 import structlog
@@ -25,7 +23,8 @@ from v6.daemon.policy import PINS, SHADOW_STATE, Policy
 from v6.daemon.reconcile import compare
 from v6.daemon.reload import LAST_GOOD, Accepted, Refusal, Reloader
 from v6.daemon.schedule import closed_for_s, is_last_cycle, next_cycle, session_of
-from v6.daemon.supervise import HEARTBEAT_S, Supervisor
+from v6.daemon.settings import Settings
+from v6.daemon.supervise import Supervisor
 from v6.daemon.watch import Watch
 from v6.errors import BrokerError
 from v6.execution.books import Books
@@ -40,7 +39,6 @@ from v6.ib.hybrid import HybridStreamer
 from v6.ib.link import Link
 from v6.ib.orders import IbBroker
 from v6.ib.queue import PositionQueue
-from v6.ib.reconnect import IB_NORTH_AMERICA, Downtime
 from v6.ib.snapshot import Session
 from v6.ib.worker import QueueWorker
 from v6.model import event as e
@@ -72,27 +70,6 @@ WRONG_TIME_S: Final = 60.0
 """With clocks further apart nothing is decided at all: times of rules, sessions and expiries would be wrong."""
 
 log = structlog.get_logger("v6.daemon")
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Where the desk's files and its store are, whom to connect to, and how often to look.
-
-    Without a `heartbeat_s` the link is only tried by each cycle, as suits a simulation of years. `adopt` takes the
-    positions of another origin that are there at the start as their owner's: watched, never traded, no reason to halt.
-    """
-
-    root: Path
-    store: Path
-    host: str
-    port: int
-    client_id: int = 1
-    cycle_s: float = 30.0
-    durable: bool = True
-    flush_every: int = 1
-    heartbeat_s: float | None = HEARTBEAT_S
-    downtimes: tuple[Downtime, ...] = IB_NORTH_AMERICA
-    adopt: bool = False
 
 
 class Daemon:
@@ -164,6 +141,8 @@ class Daemon:
         tasks = [asyncio.create_task(self.worker.run())]
         if beat is not None:
             tasks.append(asyncio.create_task(self._supervisor.watch(beat, self._reconnect)))
+        for task in tasks:
+            task.add_done_callback(self._on_task_end)
         try:
             while True:
                 due = next_cycle(self._calendar, self._clock.now(), self.settings.cycle_s)
@@ -175,8 +154,10 @@ class Daemon:
                 if on_cycle is not None:
                     on_cycle()
         finally:
-            await _ended(tasks)
-            await self.stop()
+            try:
+                await _ended(tasks)
+            finally:
+                await self.stop()
 
     def request_stop(self) -> None:
         """End the loop after the cycle that is under way."""
@@ -274,6 +255,11 @@ class Daemon:
             self._distrust()
         if news is not News.RESTORED:
             self._find(str(news), text)
+
+    def _on_task_end(self, task: asyncio.Task[None]) -> None:
+        """Put a mistake of ours on record; the loop goes on without what failed, and raises it when it ends."""
+        if not task.cancelled() and task.exception() is not None:
+            self._find("background-task-failed", repr(task.exception()))
 
     def _on_broker_error(self, _: int, code: int, __: str, contract: object) -> None:
         con_id = getattr(contract, "conId", None)

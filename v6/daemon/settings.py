@@ -1,0 +1,30 @@
+"""How one desk is run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from v6.daemon.supervise import HEARTBEAT_S
+from v6.ib.reconnect import IB_NORTH_AMERICA, Downtime
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the desk's files and its store are, whom to connect to, and how often to look.
+
+    Without a `heartbeat_s` the link is only tried by each cycle, as suits a simulation of years. `adopt` takes the
+    positions of another origin that are there at the start as their owner's: watched, never traded, no reason to halt.
+    """
+
+    root: Path
+    store: Path
+    host: str
+    port: int
+    client_id: int = 1
+    cycle_s: float = 30.0
+    durable: bool = True
+    flush_every: int = 1
+    heartbeat_s: float | None = HEARTBEAT_S
+    downtimes: tuple[Downtime, ...] = IB_NORTH_AMERICA
+    adopt: bool = False
