@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.store.samples import decisions, one_of_each, snapshot
@@ -92,7 +95,7 @@ def test_a_pointer_to_a_checkpoint_that_was_torn_away_goes_too(journal: Journal,
         (lambda root: log(root, 5).unlink(), "commit 5 is missing"),
         (lambda root: empty(log(root, 5)), "commit 5 cannot be read or is cut short"),
         (lambda root: halve(Path(parquet_files(open_table(root / "snapshots"))[0])), "bytes, its commit says"),
-        (lambda root: Path(parquet_files(open_table(root / "snapshots"))[0]).unlink(), " is missing;"),
+        (lambda root: Path(parquet_files(open_table(root / "snapshots"))[0]).unlink(), "is missing"),
         (lambda root: [empty(log(root, v)) for v in range(13)], "no commit is left"),
     ],
 )
@@ -107,3 +110,20 @@ def test_a_table_damaged_inside_is_set_aside_and_written_anew(
     assert Outbox(journal, root).flush() == 24
     assert_tables_equal_journal(journal, root)
     assert audit(root) == []
+
+
+def test_a_checkpoint_that_decodes_but_lies_is_found_by_its_commits(journal: Journal, root: Path) -> None:
+    checkpoint = log(root, 9, "checkpoint.parquet")
+    rows = pq.read_table(checkpoint)
+    kept = [row for row in rows.to_pylist() if row["add"] is None or row["add"]["path"] != first_added(root)]
+    assert len(kept) == rows.num_rows - 1
+    pq.write_table(pa.Table.from_pylist(kept, schema=rows.schema), checkpoint)
+    assert audit(root) == ["snapshots: checkpoints could not be read, set aside: 9"]
+    assert audit(root) == []
+    assert Outbox(journal, root).flush() == 0
+    assert_tables_equal_journal(journal, root)
+
+
+def first_added(root: Path) -> str:
+    actions = map(json.loads, log(root, 1).read_text().splitlines())
+    return next(str(action["add"]["path"]) for action in actions if "add" in action)

@@ -17,10 +17,9 @@ import pyarrow.parquet as pq
 from deltalake.exceptions import DeltaError
 
 from v6.errors import StoreError
-from v6.store.commits import commits, whole
+from v6.store.commits import Content, actions_of, commits, content_of_checkpoint, whole
 from v6.store.delta import open_table
 from v6.store.tables import TABLES
-from v6.store.travel import OFFSET
 
 QUARANTINE: Final = "_quarantine"
 _FRESH_S: Final = 3600.0
@@ -48,22 +47,35 @@ def problem_of(path: Path, *, thorough: bool = False) -> str | None:
     log = commits(path)
     if not log:
         return "no commit is left"
-    for expected, commit in enumerate(log, int(log[0].stem)):
-        if int(commit.stem) != expected:
-            return f"commit {expected} is missing"
-        if not whole(commit):
-            return f"commit {expected} cannot be read or is cut short"
     try:
+        content = _content_before(path, int(log[0].stem))
+        for expected, commit in enumerate(log, int(log[0].stem)):
+            if int(commit.stem) != expected:
+                return f"commit {expected} is missing"
+            actions = actions_of(commit)
+            if actions is None:
+                return f"commit {expected} cannot be read or is cut short"
+            content.apply(actions)
         table = open_table(path)
-        table.transaction_version(OFFSET)
+        ids = {name: table.transaction_version(name) for name in content.ids}
         files = table.get_add_actions(flatten=True)
         sizes = zip(*(files.column(c).to_pylist() for c in ("path", "size_bytes", "num_records")), strict=True)
-        named = [(path / unquote(name), size, rows) for name, size, rows in sizes]
-    except (StoreError, DeltaError) as error:
+        named = [(unquote(name), size, rows) for name, size, rows in sizes]
+    except (StoreError, DeltaError, OSError, pa.ArrowException) as error:
         return str(error)
     if table.version() != int(log[-1].stem):
         return f"it opens at version {table.version()}, its newest commit is {int(log[-1].stem)}"
-    return _problem_of_files(named, thorough)
+    # A checkpoint has no checksum either: it may decode and yet not be what its commits say.
+    if ids != content.ids or {name for name, _, _ in named} != content.files:
+        return "its newest checkpoint is not what its commits say"
+    return _problem_of_files([(path / name, size, rows) for name, size, rows in named], thorough)
+
+
+def _content_before(path: Path, first: int) -> Content:
+    """Return what the table held before the first commit in its log, by the checkpoint that a trimming left there."""
+    if not first:
+        return Content()
+    return content_of_checkpoint(path / "_delta_log" / f"{first:020}.checkpoint.parquet")
 
 
 def _audit_table(path: Path) -> list[str]:
@@ -92,8 +104,8 @@ def _problem_of_files(files: list[tuple[Path, int, int | None]], thorough: bool)
     for file, size, _ in files:
         try:
             status = file.stat()
-        except FileNotFoundError:
-            return f"{file.name} is missing"
+        except (OSError, ValueError):  # a name that was damaged in a checkpoint may hold zeros
+            return f"{file.name!r} is missing"
         if status.st_size != size:
             return f"{file.name} has {status.st_size} bytes, its commit says {size}"
         changed[file] = status.st_mtime
