@@ -200,4 +200,7 @@ def test_a_wheel_carries_the_desk(tmp_path: Path) -> None:
         assert ours
         assert ours <= names
     assert "v6/_desk/rules/bundle.yaml" in names
+    scenarios = {p.relative_to(TOP).as_posix() for p in (TOP / "v6/paper/scenarios").glob("*.yaml")}
+    assert scenarios
+    assert scenarios <= names
     assert not any(name.startswith(("tests/", "v6/_desk/v6")) for name in names)

@@ -53,6 +53,10 @@ def serve(
     verbose: VerboseOption = False,
 ) -> None:
     if context.invoked_subcommand is not None:
+        for name in context.params:
+            source = context.get_parameter_source(name)
+            if source is not None and source.name == "COMMANDLINE":
+                raise V6Error(f"an option before `{context.invoked_subcommand}` has no effect: give it after it")
         return
     from v6.service import PaperPlan, serve_paper
 
