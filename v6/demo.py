@@ -23,6 +23,8 @@ from v6.pricing.calendar import TradingCalendar, xnys
 
 CASH: Final = Decimal(250_000)
 BEFORE_OPEN = timedelta(minutes=5)
+LOOK_EVERY_S: Final = 0.2
+"""Wall seconds between two looks at the desk's files when nobody watches; who watches may edit at any simulated time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,9 @@ async def _trade(
         # A simulation that is lost with the machine is run again; its journal need not reach the disk's platter.
         durable=False,
         flush_every=1_000_000,
+        # Nobody reads the tables of a headless run before its end; a watched one is looked into as it goes.
+        flush_at_close=plan.speed is not None,
+        look_every_s=LOOK_EVERY_S if watcher is None else 0.0,
     )
     daemon = Daemon(settings, clock, calendar)
     tally = Tally()
