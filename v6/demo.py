@@ -24,7 +24,7 @@ from v6.pricing.calendar import TradingCalendar, xnys
 CASH: Final = Decimal(250_000)
 BEFORE_OPEN = timedelta(minutes=5)
 LOOK_EVERY_S: Final = 0.2
-"""Wall seconds between two looks at the desk's files when nobody watches; who watches may edit at any simulated time."""
+"""Wall seconds between two looks at the desk's files when nobody watches; a watcher may edit at any simulated time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,8 @@ class Structure:
         return (None if slope < 0 else min(values)), (None if slope > 0 else max(values))
 
 
-# A held structure is asked in every cycle and never changes. By identity, because comparing legs costs as much as adding
-# them up; the structure itself is kept, so that its id is nobody else's.
+# A held structure is asked in every cycle and never changes. By identity, because comparing legs costs as much as
+# adding them up; the structure itself is kept, so that its id is nobody else's.
 _EXTREMES: Final[dict[int, tuple[Structure, Decimal | None, Decimal | None]]] = {}
 _MOST_KEPT: Final = 1024
 
