@@ -15,6 +15,7 @@ from v6.execution.ledger import Ledger
 from v6.ib.context import Context, begin_session, observe
 from v6.ib.feed import Feed
 from v6.ib.outlook import Outlook, Underlying, look_ahead
+from v6.ib.own import with_own_greeks
 from v6.ib.snapshot import Inputs, Session, build, live
 from v6.lang.events import EventCalendar
 from v6.model.catalogue import Value
@@ -69,13 +70,14 @@ class Watch:
         await self._read_history(at, session.day)
         await self._stream()
         held = [holding.now() for holding in self._ledger.holdings.values()]
+        outlooks = self._outlooks(session.day)
         inputs = Inputs(
             at=at,
             cycle=cycle,
             session=session,
             positions=held,
             commissions=self._commissions(),
-            quotes=self._feed.quotes(),
+            quotes=with_own_greeks(self._feed.quotes(), self._legs(), outlooks, xnys(), at),
             unrealized=self._feed.unrealized(),
             underlying=self._quote(UNDERLYING),
             vix=self._quote("VIX"),
@@ -83,7 +85,7 @@ class Watch:
             margin=self._feed.account_value("MaintMarginReq"),
             context=self.context,
             symbol=UNDERLYING,
-            outlooks=self._outlooks(session.day),
+            outlooks=outlooks,
         )
         snapshot = build(inputs)
         # What was too old for the rules is not remembered as of now either.

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from v6.model.position import StructureKind
+from v6.model.quote import GreeksSource
 from v6.model.upcoming import Earnings, Exercise
 
 Value: TypeAlias = float | bool | str | None
@@ -271,6 +272,12 @@ FIELDS: Final[tuple[Field, ...]] = (
         "session closes before the next earnings report: at 1 this session is the last one before it",
         low=0,
         high=2000,
+    ),
+    _word(
+        "greeks_source",
+        _P,
+        GreeksSource,
+        "whose the greeks are: the broker's, or local if those of any leg are computed here from its mid",
     ),
 )
 
