@@ -26,6 +26,8 @@ from v6.pricing.calendar import TradingCalendar, xnys
 
 CASH: Final = Decimal(250_000)
 BEFORE_OPEN = timedelta(minutes=5)
+LOOK_EVERY_S: Final = 0.2
+"""Wall seconds between two looks at the desk's files when nobody watches; a watcher may edit at any simulated time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,9 @@ async def _trade(
         flush_every=1_000_000,
         # In memory no link is ever half open, and seventeen thousand heartbeats a day would be most of the work.
         heartbeat_s=None,
+        # Nobody reads the tables of a headless run before its end; a watched one is looked into as it goes.
+        flush_at_close=plan.speed is not None,
+        look_every_s=LOOK_EVERY_S if watcher is None else 0.0,
     )
     daemon = Daemon(settings, clock, calendar)
     tally = Tally()

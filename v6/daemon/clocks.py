@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 
 class SystemClock:
@@ -31,3 +33,22 @@ class BrokerClock:
         """Take over an answer; IB gives whole seconds, so a difference of less is no difference."""
         if abs((at - self.now()).total_seconds()) > 1.0:
             self._at, self._read = at, self._loop.time()
+
+
+class Interval:
+    """Lets something happen once in so many wall seconds, however fast simulated time runs; 0 is always."""
+
+    def __init__(self, every_s: float, clock: Callable[[], float] = monotonic) -> None:
+        self._every_s = every_s
+        self._clock = clock
+        self._last: float | None = None
+
+    def over(self) -> bool:
+        """Tell whether the interval since it was last over has passed, and begin the next one if so."""
+        if self._every_s <= 0:
+            return True
+        now = self._clock()
+        if self._last is not None and now - self._last < self._every_s:
+            return False
+        self._last = now
+        return True

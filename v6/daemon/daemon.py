@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 import structlog
 
-from v6.daemon.clocks import BrokerClock
+from v6.daemon.clocks import BrokerClock, Interval
 from v6.daemon.entries import Entries
 from v6.daemon.events import DeskEvents
 from v6.daemon.exits import Exits, reductions
@@ -86,6 +86,7 @@ class Daemon:
         for text in damage:
             self.books.post(e.FindingRaised(clock.now(), "table-damaged", text))
         self._reloader = Reloader(settings.root)
+        self._look = Interval(settings.look_every_s)
         self._state = _restored(self.journal.state(RULE_STATE), RuleState.from_json, RuleState())
         self._stopping = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -193,9 +194,8 @@ class Daemon:
     async def cycle(self) -> None:
         """Look once, decide once, act; raises BrokerError when the broker does not answer."""
         await self._ensure_link()
-        self.poll_rules()
-        for text in self._events.poll():
-            self.books.post(e.FindingRaised(self._clock.now(), "events-file", text))
+        if self._look.over():
+            self._look_at_files()
         at = await self._now()
         session = session_of(self._calendar, at)
         if session is None or (self.latest is not None and at <= self.latest.ts):
@@ -210,9 +210,14 @@ class Daemon:
         self._exits.act(decisions, snapshot.rows[0], quotes, at)
         halts = self._halts(decisions)
         await self._entries.look(self.ruleset.desk.strategies, snapshot, session.day, halts)
-        last = is_last_cycle(self._calendar, at, self.settings.cycle_s)
-        if last or self.cycles % self.settings.flush_every == 0:
+        due = self.cycles % self.settings.flush_every == 0
+        if due or (self.settings.flush_at_close and is_last_cycle(self._calendar, at, self.settings.cycle_s)):
             await asyncio.to_thread(self.outbox.flush)
+
+    def _look_at_files(self) -> None:
+        self.poll_rules()
+        for text in self._events.poll():
+            self.books.post(e.FindingRaised(self._clock.now(), "events-file", text))
 
     async def _now(self) -> datetime:
         """Ask the broker the time: the heartbeat of the cycle. Only a `BrokerClock` is set by the answer."""

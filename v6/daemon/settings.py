@@ -13,6 +13,8 @@ from v6.ib.reconnect import IB_NORTH_AMERICA, Downtime
 class Settings:
     """Where the desk's files and its store are, whom to connect to, and how often to look.
 
+    The tables are brought up to date every `flush_every` cycles, at the last of a session (`flush_at_close`) and at
+    the end. `look_every_s` are wall seconds between two looks at the desk's files: nobody edits them in virtual time.
     Without a `heartbeat_s` the link is only tried by each cycle, as suits a simulation of years. `adopt` takes the
     positions of another origin that are there at the start as their owner's: watched, never traded, no reason to halt.
     """
@@ -25,6 +27,8 @@ class Settings:
     cycle_s: float = 30.0
     durable: bool = True
     flush_every: int = 1
+    flush_at_close: bool = True
+    look_every_s: float = 0.0
     heartbeat_s: float | None = HEARTBEAT_S
     downtimes: tuple[Downtime, ...] = IB_NORTH_AMERICA
     adopt: bool = False

@@ -16,6 +16,7 @@ from v6.ib.context import Context, begin_session, observe
 from v6.ib.feed import Feed
 from v6.ib.hybrid import HybridStreamer
 from v6.ib.outlook import Outlook, Underlying, look_ahead
+from v6.ib.own import with_own_greeks
 from v6.ib.queue import PositionQueue
 from v6.ib.registry import Rank
 from v6.ib.snapshot import Inputs, Session, build, live
@@ -80,13 +81,14 @@ class Watch:
         await self._read_history(at, session.day)
         await self._stream(at)
         held = [holding.now() for holding in self._ledger.holdings.values()]
+        outlooks = self._outlooks(session.day)
         inputs = Inputs(
             at=at,
             cycle=cycle,
             session=session,
             positions=held,
             commissions=self._commissions(),
-            quotes=self._hybrid.quotes(),
+            quotes=with_own_greeks(self._hybrid.quotes(), self._legs(), outlooks, xnys(), at),
             unrealized=self._feed.unrealized(),
             underlying=self._quote(UNDERLYING),
             vix=self._quote("VIX"),
@@ -94,7 +96,7 @@ class Watch:
             margin=self._feed.account_value("MaintMarginReq"),
             context=self.context,
             symbol=UNDERLYING,
-            outlooks=self._outlooks(session.day),
+            outlooks=outlooks,
         )
         snapshot = build(inputs)
         # What was too old for the rules is not remembered as of now either.

@@ -32,6 +32,7 @@ class Feed:
         self._clock = clock
         self._lines: dict[int, ib_async.Ticker] = {}
         self._seen: dict[int, datetime] = {}
+        self._converted: dict[int, tuple[tuple[object, ...], Quote]] = {}
         self._account: dict[str, tuple[float, datetime]] = {}
         self._unrealized: dict[int, tuple[float, datetime]] = {}
         self._confirmed: datetime | None = None
@@ -68,6 +69,7 @@ class Feed:
         """Drop what was subscribed on a connection that is gone; old values never count as quotes again."""
         self._lines.clear()
         self._seen.clear()
+        self._converted.clear()
         self._account.clear()
         self._unrealized.clear()
         self._confirmed = None
@@ -82,7 +84,14 @@ class Feed:
     def quote(self, con_id: int) -> Quote | None:
         """Return the streamed quote, None until the first tick of this subscription."""
         ticker, seen = self._lines.get(con_id), self._seen.get(con_id)
-        return None if ticker is None or seen is None else convert.quote_of(ticker, con_id, seen)
+        if ticker is None or seen is None:
+            return None
+        # All that a quote is made from: read several times in a cycle, and converted once.
+        source = (seen, ticker.bid, ticker.ask, ticker.last, ticker.close, ticker.modelGreeks, ticker.marketDataType)
+        known = self._converted.get(con_id)
+        if known is None or known[0] != source:
+            known = self._converted[con_id] = (source, convert.quote_of(ticker, con_id, seen))
+        return known[1]
 
     def quotes(self) -> dict[int, Quote]:
         found = ((con_id, self.quote(con_id)) for con_id in self._lines)
@@ -288,6 +297,7 @@ class Feed:
     def _drop(self, con_id: int) -> list[ib_async.Ticker]:
         """Let ib_async forget the contract's ticker, so that the next subscription begins with an empty one."""
         self._seen.pop(con_id, None)
+        self._converted.pop(con_id, None)
         tickers = self._link.ib.wrapper.tickers
         keys = [k for k, t in tickers.items() if t.contract is not None and t.contract.conId == con_id]
         return [tickers.pop(key) for key in keys]

@@ -13,7 +13,7 @@ from v6.ib.outlook import NOTHING_KNOWN, Outlook
 from v6.model.catalogue import BY_NAME, Value, admit
 from v6.model.contract import Right, SecType
 from v6.model.position import Position, Structure
-from v6.model.quote import Greeks, Quote, QuoteType
+from v6.model.quote import Greeks, GreeksSource, Quote, QuoteType
 from v6.model.snapshot import PORTFOLIO_KEY, Row, Snapshot
 from v6.strategy.net import net_mid, net_spread
 
@@ -274,7 +274,9 @@ def _greek_sums(inputs: Inputs, position: Position) -> dict[str, Value]:
     short = [g for ratio, g, _ in legs if ratio < 0]
     watched = short or [g for _, g, _ in legs]
     gamma = sum(ratio * g.gamma for ratio, g, _ in legs)
+    own = any(g.source is GreeksSource.LOCAL for _, g, _ in legs)
     values: dict[str, Value] = {
+        "greeks_source": (GreeksSource.LOCAL if own else GreeksSource.BROKER).value,
         "delta": sum(ratio * g.delta for ratio, g, _ in legs),
         "theta": sum(ratio * g.theta for ratio, g, _ in legs),
         "vega": sum(ratio * g.vega for ratio, g, _ in legs),

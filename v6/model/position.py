@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from v6.model.contract import Leg, Right
 
@@ -55,10 +56,24 @@ class Structure:
         The payoff is piecewise linear with corners at the strikes, so its extremes are at 0 and at the strikes,
         unless the slope beyond the highest strike (the sum of the call ratios) is not zero.
         """
+        known = _EXTREMES.get(id(self))
+        if known is None or known[0] is not self:
+            if len(_EXTREMES) >= _MOST_KEPT:
+                _EXTREMES.clear()
+            known = _EXTREMES[id(self)] = (self, *self._extremes())
+        return known[1], known[2]
+
+    def _extremes(self) -> tuple[Decimal | None, Decimal | None]:
         strikes = [leg.contract.strike for leg in self.legs if leg.contract.strike is not None]
         values = [self.payoff(s) for s in (Decimal(0), *strikes)]
         slope = sum(leg.ratio for leg in self.legs if leg.contract.right is Right.CALL)
         return (None if slope < 0 else min(values)), (None if slope > 0 else max(values))
+
+
+# A held structure is asked in every cycle and never changes. By identity, because comparing legs costs as much as
+# adding them up; the structure itself is kept, so that its id is nobody else's.
+_EXTREMES: Final[dict[int, tuple[Structure, Decimal | None, Decimal | None]]] = {}
+_MOST_KEPT: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from v6.model.contract import Contract, Right, SecType
@@ -62,6 +63,7 @@ def strike(contract: Contract) -> float:
     return float(contract.strike) if contract.strike is not None else 0.0
 
 
+@lru_cache(maxsize=4096)
 def block(contract: Contract, exchange: str) -> tuple[Wire, ...]:
     """Return the eleven fields of a contract as the server writes them."""
     return (

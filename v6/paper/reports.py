@@ -14,6 +14,7 @@ from v6.paper.fields import ACCOUNT_VALUE, MULTI, PNL, PNL_SINGLE, PORTFOLIO, PO
 from v6.paper.listing import block
 
 CENT: Final = Decimal("0.01")
+_MONEY: Final = Decimal("0.0001")
 Row: TypeAlias = tuple[str, str, str]
 """(tag, value, currency)."""
 
@@ -130,4 +131,4 @@ class Figures:
 
 
 def _money(value: Decimal) -> Decimal:
-    return value.quantize(Decimal("0.0001"))
+    return value.quantize(_MONEY)

@@ -70,7 +70,9 @@ def evaluate(
         gamma = density / (s * s * deviation)
         decay = -0.5 * density * v / root + sign * (q * stock * n1 - r * bond * n2)
         vega = density * root / 100.0
-    columns = np.broadcast_arrays(price, delta, gamma, decay / DAYS_PER_YEAR, vega)
+    columns: tuple[Array, ...] = (price, delta, gamma, decay / DAYS_PER_YEAR, vega)
+    if len({column.shape for column in columns}) > 1:
+        columns = np.broadcast_arrays(*columns)
     if lacking.any():
         columns = tuple(np.where(lacking, np.nan, column) for column in columns)
     return Valuation(*columns)

@@ -43,9 +43,21 @@ def test_the_package_history_covers_every_session_of_five_years(real: DailyHisto
 
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "arch.data", None)
+    monkeypatch.setitem(sys.modules, "arch", None)
     with pytest.raises(V6Error, match=r"pip install 'v6\[history\]'"):
         load_package_history()
+
+
+def test_the_package_history_is_what_the_package_loads(real: DailyHistory) -> None:
+    """Its files are read without importing it, which would cost a second; the numbers are its own."""
+    from arch.data import sp500, vix
+
+    prices, levels = sp500.load(), vix.load()
+    for session in real.sessions:
+        day = session.day.isoformat()
+        theirs = (*prices.loc[day, ["Open", "High", "Low", "Close"]], levels.loc[day, "vix"])
+        ours = (session.open, session.high, session.low, session.close, session.vix)
+        assert ours == tuple(round(float(x), 2) for x in theirs)
 
 
 def test_files_are_joined_and_rounded_to_the_cent(tmp_path: Path) -> None:

@@ -95,9 +95,9 @@ class Book:
         self, columns: _Columns, ids: tuple[int, ...], tick: Tick, moment: float, result: list[Mark | None]
     ) -> None:
         iv, value = self._value(columns, tick.spot, tick.vix, moment)
-        price = np.round(value.price, _PRICE_DECIMALS)
+        price = value.price.round(_PRICE_DECIMALS)
         bid, ask = quotes(price, tick.vix, 1.0 if self._widen is None else self._widen(moment))
-        greeks = np.round(np.stack((iv, value.delta, value.gamma, value.theta, value.vega)), _GREEK_DECIMALS)
+        greeks = np.array((iv, value.delta, value.gamma, value.theta, value.vega)).round(_GREEK_DECIMALS)
         bid_size, ask_size = self._sizes(columns.con_ids, moment)
         rows = zip(
             columns.places,
@@ -164,4 +164,4 @@ def quotes(price: Array, vix: float, widening: float = 1.0) -> tuple[Array, Arra
     bid = np.floor(low / bid_tick + 1e-7) * bid_tick
     ask = np.maximum(np.ceil(high / ask_tick - 1e-7) * ask_tick, SMALL_TICK)
     # Back to the double nearest to the decimal price.
-    return np.maximum(np.round(bid, 2), 0.0), np.round(ask, 2)
+    return np.maximum(bid.round(2), 0.0), ask.round(2)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from importlib.util import find_spec
 from itertools import pairwise
 from math import isfinite
 from pathlib import Path
@@ -71,27 +73,32 @@ def join(index: Mapping[date, Ohlc], vix: Mapping[date, float]) -> DailyHistory:
 
 def load_package_history() -> DailyHistory:
     """Load the history that the package `arch` carries: 2014-01-03 to 2018-12-31; V6Error if it is not installed."""
-    try:
-        from arch.data import sp500, vix
-    except ImportError as error:
+    # Its files are read where they lie: importing the package loads half of scipy and statsmodels for a second.
+    spec = find_spec("arch")
+    if spec is None or spec.origin is None:
         raise V6Error(
             "the package `arch`, which carries the S&P 500 and VIX history, is not installed; "
             "run: pip install 'v6[history]'"
-        ) from error
-    prices, levels = sp500.load(), vix.load()
-    index: dict[date, Ohlc] = {
-        stamp.date(): (float(o), float(h), float(low), float(c))
-        for stamp, (o, h, low, c) in zip(
-            prices.index, prices[["Open", "High", "Low", "Close"]].to_numpy(), strict=True
         )
-    }
-    # The VIX series has a row for each weekday; its 46 empty ones are the holidays.
-    closes = {
-        stamp.date(): float(level)
-        for stamp, level in zip(levels.index, levels["vix"].to_numpy(), strict=True)
-        if isfinite(level)
-    }
+    folder = Path(spec.origin).parent / "data"
+    index: dict[date, Ohlc] = {}
+    for day, (o, h, low, c, *_) in _packed(folder / "sp500" / "sp500.csv.gz"):
+        index[day] = (float(o), float(h), float(low), float(c))
+    # The VIX series has a row for each weekday; its 46 empty ones are the holidays, and hold a dot.
+    closes = {day: float(cells[0]) for day, cells in _packed(folder / "vix" / "vix.csv.gz") if cells[0] != "."}
     return join(index, closes)
+
+
+def _packed(path: Path) -> Iterable[tuple[date, list[str]]]:
+    """Yield (day, cells) of a gzipped CSV file of the package, without its header."""
+    try:
+        with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
+            rows = csv.reader(lines)
+            next(rows, None)
+            for row in rows:
+                yield _day(row[0]), row[1:]
+    except (OSError, ValueError, IndexError) as error:
+        raise V6Error(f"{path}: the history in the package `arch` cannot be read: {error}") from error
 
 
 def load_csv_history(index_csv: Path, vix_csv: Path, first: date = date.min, last: date = date.max) -> DailyHistory:
