@@ -53,7 +53,7 @@ MUTANTS = (
     Mutant("links are followed", TREE, "status = os.lstat(path)", "status = os.stat(path)"),
     Mutant("what cannot be read is left out", TREE, "diagnostics.append(text)", "pass"),
     Mutant("rule tests are not run", RELOAD, "_refuse_errors(check_tests(texts, desk))", "pass"),
-    Mutant("a bad tree is taken for seen", RELOAD, "seen, self._seen = self._seen, None", "seen = self._seen"),
+    Mutant("a bad tree is taken for seen", RELOAD, "self._pending = self._seen = None", "self._pending = None"),
     Mutant("git is not waited for", RELOAD, "if lock is not None:", "if False:"),
     Mutant("memory is lost", STATE, "tuple(known.get(slot) for slot in slots)", "(None,) * len(slots)"),
     Mutant("refusals are no text", RELOAD, 'text.encode("utf-8", "backslashreplace").decode("utf-8")', "text"),

@@ -99,18 +99,14 @@ class Reloader:
         hint = stamp_tree(self.root)
         if hint == self._hint and self._pending is None:
             return None
-        # If looking fails, whatever is read next was not judged since: also the running set, should it come back.
-        seen, self._seen = self._seen, None
         lock = _git_lock(self.root)
         if lock is not None:
-            self._seen = seen
             return self._wait_for(lock)
         if self._locked > PATIENCE:
             self._refused = ()  # the next lock that stays is another one
         self._locked = 0
         self._hint = hint
         texts = read_texts(self.root)
-        self._seen = seen
         if texts != self._pending:
             self._pending = texts
             return None

@@ -43,4 +43,5 @@ _LEGS: Final = (
 MIGRATIONS: Final = (
     Migration(1, "the tables when this list was begun", (), "409ed840a23dc5c1"),
     Migration(2, "the contracts of positions", tuple(f"legs.{name}" for name in _LEGS), "74aec6251aadbc40"),
+    Migration(3, "who worked out the greeks", ("snapshots.greeks_source",), "bb00150c0372d84a"),
 )
