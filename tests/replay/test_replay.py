@@ -8,10 +8,12 @@ import pytest
 from tests.conftest import ROOT, Run
 from v6.demo import Report
 from v6.errors import ConfigError, StoreError, V6Error
+from v6.model import event as e
 from v6.replay.replay import replay
 from v6.replay.revision import load_revision
 from v6.rules import load_desk
-from v6.store.travel import endings
+from v6.store.journal import Journal, JournalReader
+from v6.store.outbox import Outbox
 
 
 def edited_desk(folder: Path, before: str, after: str) -> Path:
@@ -61,15 +63,22 @@ def test_a_range_counts_only_its_own_snapshots_but_keeps_their_past(recorded: Ru
     assert late.disagree == 0, "folds and timers reach back before the range"
 
 
-def test_what_came_in_after_a_moment_is_not_replayed(recorded: Run) -> None:
-    rules, tables = load_desk(ROOT).rules, recorded.store / "tables"
+def test_what_came_in_after_a_moment_is_not_replayed(recorded: Run, tmp_path: Path) -> None:
+    rules, tables = load_desk(ROOT).rules, tmp_path / "tables"
+    events = [event for _, event in JournalReader(recorded.store / "journal.sqlite").events()]
+    half = next(i for i, event in enumerate(events) if isinstance(event, e.SnapshotTaken) and i > len(events) // 2)
+    written = []
+    with Journal(tmp_path / "journal.sqlite", durable=False) as journal:
+        for part in (events[:half], events[half:]):
+            journal.append(*part)
+            Outbox(journal, tables).flush()
+            written.append(datetime.now(UTC))
     whole = replay(tables, rules)
     assert replay(tables, rules, as_of=datetime(2014, 1, 10, tzinfo=UTC)).snapshots == 0, "it was recorded later"
-    second = endings(tables / "decisions")[1]
-    early = replay(tables, rules, as_of=second.at)
+    early = replay(tables, rules, as_of=written[0])
     assert 0 < early.snapshots < whole.snapshots
     assert early.disagree == 0
-    assert replay(tables, rules, as_of=datetime.now(UTC)).snapshots == whole.snapshots
+    assert replay(tables, rules, as_of=written[1]).snapshots == whole.snapshots
 
 
 def test_no_record_is_an_error_with_the_place(tmp_path: Path) -> None:
