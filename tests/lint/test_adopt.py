@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.lang.desks import RULE, desk, swapped
@@ -114,6 +116,16 @@ def test_an_alert_is_the_desks_at_once_and_goes_with_its_rule() -> None:
     later = swapped(tell, {"value: 2": "value: 3"})
     assert adopt(rules(RULE, tell), rules(RULE, later)).rules == rules(RULE, later)
     assert adopt(rules(RULE, tell), rules(RULE)).rules == rules(RULE)
+
+
+def test_a_position_keeps_its_rules_alone_where_old_and_new_are_too_many_for_a_mask() -> None:
+    def bundle(name: str) -> tuple[Rule, ...]:
+        return tuple(replace(rule, id=f"{name}{i}", priority=i) for i in range(40) for rule in rules(STOP))
+
+    before, after = bundle("old"), bundle("new")
+    adoption = adopt(before, after)
+    assert adoption.rules == before
+    assert [difference.rule_id for difference in adoption.differences] == ["*"]
 
 
 def test_portfolio_rules_are_the_desks() -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from v6.lang.canonical import meaning, plain_value, track_meaning
 from v6.lang.desk import OnMissing, Rule
+from v6.lang.schema import MAX_RULES
 from v6.lint.encode import World
 from v6.lint.logic import negate, some
 from v6.lint.solve import Prover
@@ -65,6 +66,9 @@ def adopt(held: Sequence[Rule], new: Sequence[Rule]) -> Adoption:
         if rule.then.kind is not ActionKind.ALERT:
             kept.append(rule)
             found.append(Difference(rule.id, "it is no longer in the bundle"))
+    if len(kept) > MAX_RULES:
+        # Old and new rules beside each other would have more bits than a mask; the old ones alone never do.
+        return Adoption(tuple(held), (Difference("*", f"old and new rules together are more than {MAX_RULES}"),))
     return Adoption(tuple(sorted(kept, key=lambda r: (r.priority, r.id))), tuple(found))
 
 
