@@ -44,7 +44,7 @@ class Policy:
 
     def __init__(self, accepted: Accepted, saved: Mapping[str, str | None], open_keys: Collection[str]) -> None:
         """Start with a tree, going on from what the last run had in force; `saved` is the journal's state."""
-        self._pins = saved.get(PINS)
+        self._saved: Rulebook | None = None
         before, self._sources = _before(accepted, saved)
         self._sources |= _sources(accepted)
         self.book, self.reasons = _moved(before, accepted.ruleset, open_keys)
@@ -67,7 +67,7 @@ class Policy:
         events: list[e.Event] = [e.RuleSetReloaded(at, mark, accepted.revision)]
         if self.reasons:
             events.append(e.RulesPinned(at, mark, self.reasons))
-        return tuple(events), {LAST_GOOD: accepted.texts_json, PINS: self._pinned()}
+        return tuple(events), {LAST_GOOD: accepted.texts_json, **self._unsaved_pins()}
 
     def judge(self, snapshot: Snapshot, state: RuleState) -> Judgement:
         """Return the decisions on a snapshot, the alerts that are due, and where the shadow would do otherwise."""
@@ -84,18 +84,20 @@ class Policy:
 
     def saved(self) -> dict[str, str]:
         """Return the state that a cycle writes beside that of the rules, as far as it is in use."""
-        pins = self._pinned()
-        changed = {} if pins == self._pins else {PINS: pins}
-        self._pins = pins
-        return changed if self._shadow is None else {**changed, SHADOW_STATE: self._shadow_state.to_json()}
+        pins = self._unsaved_pins()
+        return pins if self._shadow is None else {**pins, SHADOW_STATE: self._shadow_state.to_json()}
 
     def unknown(self, decision: Decision) -> tuple[str, ...]:
         """Return the protective rules that are unknown for the row of a decision."""
         rules = self.book.of(decision.key).rules
         return tuple(r.id for bit, r in enumerate(rules) if r.protective and decision.unknown >> bit & 1)
 
-    def _pinned(self) -> str:
-        return pins_to_json(self.book, self._sources)
+    def _unsaved_pins(self) -> dict[str, str]:
+        """Return the pins unless this very book was returned before: a cycle that changes none writes none."""
+        if self.book is self._saved:
+            return {}
+        self._saved = self.book
+        return {PINS: pins_to_json(self.book, self._sources)}
 
     def _look_at_shadow(self, snapshot: Snapshot, decisions: Sequence[Decision]) -> Iterator[e.ShadowDiffered]:
         if self._shadow is None:

@@ -42,6 +42,8 @@ class Rulebook:
 
     def notices(self, snapshot: Snapshot, decisions: tuple[Decision, ...], state: RuleState) -> tuple[Notice, ...]:
         """Return the alerts that are due by the decisions on a snapshot, `state` being the one before it."""
+        if not any(decision.alerts for decision in decisions):
+            return ()
         by_key = {decision.key: decision for decision in decisions}
         found: list[Notice] = []
         for rules, part in self._parts(snapshot):
