@@ -51,10 +51,6 @@ class ConfigError(V6Error):
         super().__init__("\n".join(str(d) for d in self.diagnostics))
 
 
-class Unsupported(V6Error):
-    """A backend cannot express a construct; raised while lowering, never while trading."""
-
-
 class BrokerError(V6Error):
     """The broker refused, or did not answer in time."""
 

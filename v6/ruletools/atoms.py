@@ -53,8 +53,3 @@ def consulted(rule: Rule, names: dict[str, Value]) -> tuple[Expr, ...]:
     if rule.fallback is not None and evaluate(rule.when, names) is None:
         return rule.when, rule.fallback
     return (rule.when,)
-
-
-def verdict_on(rule: Rule, names: dict[str, Value]) -> Value:
-    """Return the rule's verdict by the reference backend."""
-    return evaluate(consulted(rule, names)[-1], names)
