@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -27,26 +27,19 @@ COMPARISONS: Final = 100_000
 TIMEOUT_S: Final = 300
 
 
-def survivors(mutants: Sequence[Mutant], seed: int = 1) -> list[str]:
-    """Return the names of the bugs that the campaign does not see."""
-    for mutant in mutants:
-        if (ROOT / mutant.file).read_text().count(mutant.before) != 1:
-            raise SystemExit(f"{mutant.name}: {mutant.before!r} is not once in {mutant.file}")
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        caught = pool.map(lambda mutant: _caught(mutant, seed), mutants)
-        return [mutant.name for mutant, found in zip(mutants, caught, strict=True) if not found]
-
-
-def _caught(mutant: Mutant, seed: int) -> bool:
-    began = time.monotonic()
+def run_with(mutant: Mutant, command: Sequence[str], folders: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a module, named with its arguments, in a copy of these folders with the bug in it."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
-        for name in ("v6", "tests/backends", "tests/soak"):
+        for name in folders:
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         path = copy / mutant.file
-        path.write_text(path.read_text().replace(mutant.before, mutant.after, 1))
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.soak.plant", str(seed), str(COMPARISONS)],
+        text = path.read_text()
+        if text.count(mutant.before) != 1:
+            raise SystemExit(f"{mutant.name}: {mutant.before!r} is not once in {mutant.file}")
+        path.write_text(text.replace(mutant.before, mutant.after))
+        return subprocess.run(
+            [sys.executable, "-m", *command],
             cwd=copy,
             env={**os.environ, "PYTHONPATH": folder},
             capture_output=True,
@@ -54,9 +47,27 @@ def _caught(mutant: Mutant, seed: int) -> bool:
             timeout=TIMEOUT_S,
             check=False,
         )
+
+
+def survivors(mutants: Sequence[Mutant], caught: Callable[[Mutant], bool] | None = None) -> list[str]:
+    """Return the names of the bugs that are not caught, by the campaign unless told otherwise."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        found = pool.map(caught or _caught, mutants)
+        return [mutant.name for mutant, seen in zip(mutants, found, strict=True) if not seen]
+
+
+def cannot_run(mutant: Mutant, done: subprocess.CompletedProcess[str]) -> bool:
+    """Say on stderr that a bug proves nothing, and return False."""
+    print(f"cannot run: {mutant.name}\n{done.stderr[-2000:]}", file=sys.stderr, flush=True)
+    return False
+
+
+def _caught(mutant: Mutant, seed: int = 1) -> bool:
+    began = time.monotonic()
+    command = ["tests.soak.plant", str(seed), str(COMPARISONS)]
+    done = run_with(mutant, command, ("v6", "tests/backends", "tests/soak"))
     if done.returncode:
-        print(f"cannot run: {mutant.name}\n{done.stderr[-2000:]}", file=sys.stderr, flush=True)
-        return False
+        return cannot_run(mutant, done)
     found, took = json.loads(done.stdout), time.monotonic() - began
     word = "caught" if found["different"] else "survived"
     print(f"{word} after {found['compared']} rows, {took:.1f} s: {mutant.name}", file=sys.stderr, flush=True)

@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +27,7 @@ import msgspec
 from tests.lang.desks import RULE, desk, swapped
 from tests.soak.edits import EDITS, Scene, Texts, write
 from tests.soak.mutants import Mutant
+from tests.soak.plant import cannot_run, run_with, survivors
 from v6.backends.python import Memory
 from v6.daemon.reload import PATIENCE, Accepted, Refusal, Reloader
 from v6.model.snapshot import PORTFOLIO_KEY, Row, Snapshot
@@ -264,7 +264,9 @@ def on_disk(root: Path) -> dict[str, str] | None:
 
 def failing(root: Path, accepted: Accepted) -> bool:
     """Tell whether the take profit's test, as it stands in both trees, expects another threshold than was taken."""
-    text = (root / "rules/a.test.yaml").read_text("utf-8-sig") if (root / "rules/a.test.yaml").is_file() else ""
+    path = root / "rules/a.test.yaml"
+    # What is no text is neither of the two; that it was taken is told elsewhere.
+    text = path.read_bytes().decode("utf-8-sig", "replace") if path.is_file() else ""
     rule = next((rule for rule in accepted.ruleset.rules if rule.id == "take_profit"), None)
     expected = {RULE_TEST: (0.4, 0.6), RULE_TEST.replace("0.4 0.6", "0.2 0.4"): (0.2, 0.4)}.get(text)
     if rule is None or expected is None:
@@ -307,28 +309,16 @@ def soak(edits: int, seed: int, root: Path) -> Tally:
 
 def caught(mutant: Mutant) -> bool:
     """Plant the bug in a copy and tell whether a short soak sees it, or hangs over it."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder)
-        for name in ("v6", "tests", "rules", "strategies"):
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        path = copy / mutant.file
-        text = path.read_text()
-        if mutant.before not in text:
-            raise SystemExit(f"{mutant.name}: {mutant.before!r} is no longer in {mutant.file}")
-        path.write_text(text.replace(mutant.before, mutant.after, 1))
-        command = [sys.executable, "-m", "tests.soak.reload", "--no-mutants", "--edits", str(MUTANT_EDITS)]
-        try:
-            done = subprocess.run(
-                command,
-                cwd=copy,
-                env={**os.environ, "PYTHONPATH": folder},
-                capture_output=True,
-                timeout=300,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return True
-        return done.returncode == 1
+    command = ["tests.soak.reload", "--no-mutants", "--json", "--edits", str(MUTANT_EDITS)]
+    try:
+        done = run_with(mutant, command, ("v6", "tests", "rules", "strategies"))
+    except subprocess.TimeoutExpired:
+        return True
+    try:
+        found = json.loads(done.stdout)
+    except json.JSONDecodeError:
+        return cannot_run(mutant, done)
+    return bool(found["crashed"] or found["state_lost"])
 
 
 def main() -> None:
@@ -341,8 +331,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         tally = soak(options.edits, options.seed, Path(folder))
     mutants = () if options.no_mutants else MUTANTS
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        alive = [m.name for m, found in zip(mutants, pool.map(caught, mutants), strict=True) if not found]
+    alive = survivors(mutants, caught)
     found = {
         name: getattr(tally, name) for name in ("edits", "accepted", "refused", "unchanged", "crashed", "state_lost")
     }
