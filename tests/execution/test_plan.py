@@ -101,7 +101,7 @@ def test_a_resting_close_would_fill_at_the_far_side() -> None:
 
 def test_an_open_is_identified_by_its_cause() -> None:
     template = the_template()
-    proposal = Proposal(CONDOR, 2, -9.58, -9.2)
+    proposal = Proposal(CONDOR, 2, -9.58, -9.2, -5.0)
     first = plan_open(template, proposal, "s1", NOON, None)
     assert (first.limit, first.worst) == (Decimal("-9.60"), Decimal("-9.20"))
     assert plan_open(template, proposal, "s1", NOON, None) == first
@@ -116,9 +116,8 @@ def test_identities_do_not_run_into_each_other() -> None:
 
 def test_an_entry_never_walks_below_the_least_credit_of_its_template() -> None:
     template = the_template()
-    least = Decimal(repr(template.entry.min_credit_ratio)) * Decimal(repr(template.strikes.width))
-    intent = plan_open(template, Proposal(CONDOR, 2, -9.58, -0.4), "s1", NOON, None)
-    assert -intent.worst >= least > 0
+    intent = plan_open(template, Proposal(CONDOR, 2, -9.58, -0.4, -5.0), "s1", NOON, None)
+    assert -intent.worst >= 5
     assert intent.limit <= intent.worst
 
 
@@ -154,8 +153,8 @@ def test_whatever_is_quoted_a_close_passes_the_gate_on_the_grid(
 @given(st.integers(-4900, -600), st.integers(0, 3000))
 def test_whatever_is_quoted_an_open_walks_on_the_grid_between_its_ends(mid: int, distance: int) -> None:
     template = the_template()
-    assume(-mid / 100 / template.strikes.width >= template.entry.min_credit_ratio)
-    intent = plan_open(template, Proposal(CONDOR, 1, mid / 100, (mid + distance) / 100), "s", NOON, None)
+    assume(-mid / 100 >= 5)
+    intent = plan_open(template, Proposal(CONDOR, 1, mid / 100, (mid + distance) / 100, -5.0), "s", NOON, None)
     assert intent.limit <= Decimal(mid) / 100
     assert intent.limit % COMBO_TICK == intent.worst % COMBO_TICK == 0
     assert intent.limit <= intent.worst < 0

@@ -283,6 +283,7 @@ def test_a_warning_leaves_the_desk_usable() -> None:
     reading = read_desk(files)
     assert [str(d) for d in reading.diagnostics] == [
         "rules/draft.yaml:1:1: inactive: not listed in rules/bundle.yaml, so it is not active"
+        " (list it under `inactive` if that is meant)"
     ]
     assert reading.desk is not None
 
@@ -347,3 +348,17 @@ def test_more_rules_than_a_mask_has_bits_are_refused() -> None:
     assert [d for d in found(files) if "inactive" not in d] == [
         "rules/bundle.yaml:2:8: bad-value: `rules` must have at most 62 entries, not 63"
     ]
+
+
+def test_a_file_that_is_inactive_on_purpose_is_no_finding() -> None:
+    resting = "inactive: {rules: [draft.yaml]}\n"
+    files = desk() | {"rules/draft.yaml": "not even: [a rule"}
+    quiet = files | {"rules/bundle.yaml": files["rules/bundle.yaml"] + resting}
+    assert read_desk(quiet).diagnostics == ()
+    both = quiet | {"rules/bundle.yaml": quiet["rules/bundle.yaml"].replace("draft", "a")}
+    assert [d.message for d in read_desk(both).diagnostics] == [
+        "rules/a.yaml is listed as active too",
+        "not listed in rules/bundle.yaml, so it is not active",
+    ]
+    gone = desk() | {"rules/bundle.yaml": files["rules/bundle.yaml"] + resting}
+    assert [d.message for d in read_desk(gone).diagnostics] == ["rules/draft.yaml does not exist"]

@@ -9,8 +9,8 @@ from v6.daemon.watch import UNDERLYING
 from v6.ib.feed import Feed
 from v6.ib.snapshot import live
 from v6.lang.desk import StrategyTemplate
-from v6.model.contract import Contract, Right
-from v6.strategy import Offer, Proposal, Refused, build, candidate_strikes, choose_expiry, sides
+from v6.model.contract import Contract
+from v6.strategy import Offer, Proposal, Refused, Spread, build, candidate_strikes, choose_expiry, spreads
 
 FEW_CANDIDATES = 4
 
@@ -41,31 +41,26 @@ async def propose(template: StrategyTemplate, feed: Feed, market: Market) -> Pro
         return Refused((f"no {target.trading_class} strikes of {expiry} are in the range that would be sold",))
     quotes = await feed.once(contracts)
     offers = [Offer(c, quotes[c.con_id]) for c in contracts if live(quotes.get(c.con_id)) is not None]
-    return build(template, offers, market.net_liq)
+    return build(template, offers, market.spot, market.net_liq)
 
 
 async def _candidates(template: StrategyTemplate, feed: Feed, market: Market, expiry: date) -> list[Contract]:
-    target = template.underlying
+    target, wanted = template.underlying, spreads(template.structure)
     for refresh in (False, True):
         found = await feed.options(target.symbol, target.trading_class, expiry, refresh=refresh)
         # Another multiplier is an adjusted contract, whose deliverable is not what the template means.
         listed = {key: c for key, c in found.items() if c.multiplier == target.multiplier}
-        chosen = {
-            key: listed[key]
-            for right in sides(template.structure)
-            for key in _keys(template, right, market, expiry, listed)
-        }
-        if len(chosen) >= FEW_CANDIDATES * len(sides(template.structure)):
+        chosen = {key: listed[key] for spread in wanted for key in _keys(template, spread, market, expiry, listed)}
+        if len(chosen) >= FEW_CANDIDATES * len(wanted):
             break
     return list(chosen.values())
 
 
 def _keys(
-    template: StrategyTemplate, right: Right, market: Market, expiry: date, listed: dict[tuple[float, str], Contract]
+    template: StrategyTemplate, spread: Spread, market: Market, expiry: date, listed: dict[tuple[float, str], Contract]
 ) -> list[tuple[float, str]]:
-    strikes = [strike for strike, side in listed if side == right.value]
+    side = spread.right.value
+    strikes = [strike for strike, right in listed if right == side]
     days = (expiry - market.today).days
-    shorts = candidate_strikes(template, right, market.spot, market.vix / 100.0, days, strikes)
-    sign = -1.0 if right is Right.PUT else 1.0
-    wings = [strike + sign * template.strikes.width for strike in shorts]
-    return [(strike, right.value) for strike in dict.fromkeys((*shorts, *wings))]
+    chosen = candidate_strikes(template, spread, market.spot, market.vix / 100.0, days, strikes)
+    return [(strike, side) for strike in chosen]

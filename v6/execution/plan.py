@@ -72,9 +72,9 @@ def plan_open(
     """Return the intent that opens the proposal."""
     identity = intent_id("open", template.id, snapshot_id, roll_of or "")
     mid, natural = Decimal(repr(proposal.mid)), Decimal(repr(proposal.natural))
-    # The walk ends at the least credit that the template asks for, however far away the far side is.
-    least = Decimal(repr(template.entry.min_credit_ratio)) * Decimal(repr(template.strikes.width))
-    worst = min(to_tick(natural, Side.BUY, concede=True), to_tick(-least, Side.BUY, concede=False))
+    # The walk ends at the least credit or most debit that the template accepts, however far away the far side is.
+    bound = Decimal(repr(proposal.bound))
+    worst = min(to_tick(natural, Side.BUY, concede=True), to_tick(bound, Side.BUY, concede=False))
     return OrderIntent(
         intent_id=identity,
         position_id=f"{template.id}-{at:%Y%m%d}-{identity[:6]}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
 from v6.errors import Diagnostic, Severity
@@ -12,8 +12,9 @@ from v6.lang.ast import Expr, Param, Symbol, Track, fields_of, tracks_of
 from v6.lang.builder import Builder
 from v6.lang.canonical import fingerprint, meaning, plain_value, track_meaning
 from v6.lang.check import check_rule, check_scope
-from v6.lang.desk import Example, Limits, OnMissing, Rule, StrategyTemplate
+from v6.lang.desk import Example, Limits, OnMissing, Rule, StrategyTemplate, kind_of
 from v6.lang.hints import did_you_mean
+from v6.lang.shape import check_shape
 from v6.model.catalogue import BY_NAME, Scope, Unit, Value
 from v6.model.decision import Action, ActionKind, Urgency
 
@@ -148,6 +149,7 @@ def build_strategy(root: source.Mapping) -> tuple[StrategyTemplate | None, list[
     if not expiry["dte_min"] <= expiry["dte_target"] <= expiry["dte_max"]:
         place = root.key_span("expiry")
         builder.fail(place, "out-of-range", "dte_target must lie between dte_min and dte_max")
+    builder.diagnostics += check_shape(root)
     if when is None or builder.diagnostics:
         return None, builder.diagnostics
     checked = when
@@ -163,9 +165,10 @@ def _construct(cls: type[T], node: source.Mapping, expression: Callable[[source.
     assert is_dataclass(cls)
     values: dict[str, Any] = {}
     for field in fields(cls):
-        hint, child = hints[field.name], node.get(field.name)
-        assert child is not None, f"the schema requires {field.name}"
-        if hint == Expr:
+        hint, child = kind_of(hints[field.name]), node.get(field.name)
+        if child is None:
+            assert field.default is not MISSING, f"the schema requires {field.name}"
+        elif hint == Expr:
             values[field.name] = expression(child)
         elif isinstance(child, source.Mapping):
             values[field.name] = _construct(hint, child, expression)

@@ -119,12 +119,15 @@ def fingerprint(parts: Mapping[str, object]) -> str:
 
 
 def plain_value(value: object, leave_out: frozenset[str] = frozenset()) -> object:
-    """Return a desk's dataclass as plain values, expressions by their meaning, without the named fields."""
+    """Return a desk's dataclass as plain values, expressions by their meaning, without the named fields.
+
+    A key that a file may leave out and did is left out: a new one changes no fingerprint of what does not use it.
+    """
     if isinstance(value, Expr):
         return meaning(value)
     if is_dataclass(value):
-        kept = (f.name for f in fields(value) if f.name not in leave_out)
-        return {name: plain_value(getattr(value, name)) for name in kept}
+        listed = ((f, getattr(value, f.name)) for f in fields(value) if f.name not in leave_out)
+        return {f.name: plain_value(v) for f, v in listed if v is not None or "doc" not in f.metadata}
     if isinstance(value, StrEnum):
         return value.value
     if isinstance(value, bool) or value is None or isinstance(value, str):

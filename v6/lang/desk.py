@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from types import NoneType
+from typing import Any, Final, get_args
 
 from v6.errors import Span
 from v6.lang.ast import Expr, Param, Track, tracks_of
@@ -103,6 +104,12 @@ def _doc(doc: str) -> dict[str, Any]:
     return {"doc": doc}
 
 
+def kind_of(hint: Any) -> Any:
+    """Return the type of a field that may also be None because its key may be left out."""
+    parts = get_args(hint)
+    return next(part for part in parts if part is not NoneType) if NoneType in parts else hint
+
+
 @dataclass(frozen=True, slots=True)
 class Underlying:
     symbol: str = field(metadata=_doc("symbol of the underlying, such as SPX"))
@@ -123,8 +130,22 @@ class ExpiryWindow:
 
 @dataclass(frozen=True, slots=True)
 class Strikes:
-    short_delta: float = field(metadata=_m("absolute delta of a short leg at entry", 0.01, 0.5))
-    width: float = field(metadata=_m("price points between the short and the long strike", 0.5, 1000))
+    """Where each spread's anchor is and where its wing: one way for each.
+
+    The anchor is the leg that the structure is about, short in a credit and long in a debit structure; the wing is the
+    leg beyond it, farther out of the money.
+    """
+
+    short_delta: float | None = field(default=None, metadata=_m("absolute delta of the short legs", 0.01, 0.5))
+    long_delta: float | None = field(default=None, metadata=_m("absolute delta of a debit's long leg", 0.05, 0.95))
+    distance: float | None = field(
+        default=None, metadata=_m("of the anchor from the underlying, out of the money, as a ratio of it", -0.2, 0.5)
+    )
+    width: float | None = field(default=None, metadata=_m("price points between the anchor and its wing", 0.5, 1000))
+    width_ratio: float | None = field(
+        default=None, metadata=_m("between anchor and wing as a ratio of the underlying", 0.001, 0.3)
+    )
+    wing_delta: float | None = field(default=None, metadata=_m("absolute delta of the wing", 0.005, 0.9))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +154,8 @@ class Entry:
 
     when: Expr = field(metadata=_doc("condition over market and portfolio fields that must be true to open"))
     min_days_between: int = field(metadata=_m("calendar days since this strategy last opened", 0, 1000))
-    min_credit_ratio: float = field(metadata=_m("least credit over width", 0, 1))
+    min_credit_ratio: float | None = field(default=None, metadata=_m("least credit over width", 0, 1))
+    max_debit_ratio: float | None = field(default=None, metadata=_m("most debit over width", 0.01, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +169,12 @@ class Price:
     urgency: Urgency = field(metadata=_doc("how fast the entry limit walks from the mid to the far side"))
 
 
+CREDITS: Final = (StructureKind.IRON_CONDOR, StructureKind.BULL_PUT_SPREAD, StructureKind.BEAR_CALL_SPREAD)
+"""What a template opens for a credit: it is short the leg that it is about."""
+
+DEBITS: Final = (StructureKind.BULL_CALL_SPREAD, StructureKind.BEAR_PUT_SPREAD)
+
+
 @dataclass(frozen=True, slots=True)
 class StrategyTemplate:
     """How one strategy opens; what happens afterwards is the rules' business."""
@@ -154,7 +182,7 @@ class StrategyTemplate:
     id: str
     title: str
     underlying: Underlying
-    structure: StructureKind
+    structure: StructureKind = field(metadata={"enum": [kind.value for kind in (*CREDITS, *DEBITS)]})
     expiry: ExpiryWindow
     strikes: Strikes
     entry: Entry

@@ -149,17 +149,32 @@ class _Reader:
         return built
 
     def _inactive(self, bundle: source.Mapping) -> None:
-        listed = {f"{key}/{source.plain(n)}" for key in ("rules", "strategies") for n in _items(bundle.get(key))}
+        listed = _named_files(bundle)
+        resting = bundle.get("inactive")
+        if isinstance(resting, source.Mapping):
+            for file, span in _named_files(resting).items():
+                if file in listed:
+                    self.diagnostics.append(Diagnostic(span, "bad-value", f"{file} is listed as active too"))
+                elif file not in self.files and file not in self.unreadable:
+                    self.diagnostics.append(Diagnostic(span, "missing-file", f"{file} does not exist"))
+            listed |= _named_files(resting)
         for file in sorted(self.files):
             if file in listed or file in self._listed_files or file.startswith("rules/extra/"):
                 continue
             if file.endswith(".yaml") and not file.endswith(".test.yaml"):
                 message = f"not listed in {BUNDLE}, so it is not active"
-                self.diagnostics.append(Diagnostic(Span(file, 1, 1), "inactive", message, severity=Severity.WARNING))
+                hint = "list it under `inactive` if that is meant"
+                self.diagnostics.append(Diagnostic(Span(file, 1, 1), "inactive", message, hint, Severity.WARNING))
 
 
 def _items(node: source.Node | None) -> tuple[source.Node, ...]:
     return node.items if isinstance(node, source.Sequence) else ()
+
+
+def _named_files(node: source.Mapping) -> dict[str, Span]:
+    """Return the files that a bundle, or its list of inactive ones, names, each with its place."""
+    keys = ("rules", "strategies")
+    return {f"{key}/{source.plain(item)}": item.span for key in keys for item in _items(node.get(key))}
 
 
 def desk_fingerprint(rules: tuple[Rule, ...], strategies: tuple[StrategyTemplate, ...], limits: Limits) -> str:

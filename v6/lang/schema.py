@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from jsonschema.exceptions import ValidationError
 from v6.errors import Diagnostic, Span
 from v6.lang import source
 from v6.lang.ast import Expr, Fold
-from v6.lang.desk import Limits, OnMissing, StrategyTemplate
+from v6.lang.desk import Limits, OnMissing, StrategyTemplate, kind_of
 from v6.lang.hints import did_you_mean
 from v6.model.catalogue import FIELDS, Kind, Scope, Unit
 from v6.model.decision import ActionKind, AlertSeverity, Urgency
@@ -148,7 +148,10 @@ def _then() -> Schema:
 def bundle_schema() -> Schema:
     """Return the schema of rules/bundle.yaml."""
     files: Schema = {"type": "array", "items": _FILE, "uniqueItems": True, "maxItems": MAX_RULES}
-    return _object({"version": _VERSION, "rules": {**files, "minItems": 1}, "strategies": files})
+    resting = _object({"rules": files, "strategies": files}, required=())
+    resting["description"] = "files that are there and deliberately not active"
+    keys = {"version": _VERSION, "rules": {**files, "minItems": 1}, "strategies": files}
+    return _object({**keys, "inactive": resting}, required=tuple(keys))
 
 
 def shadow_schema() -> Schema:
@@ -172,12 +175,17 @@ def _of_dataclass(cls: type, first: Mapping[str, Schema] | None = None) -> Schem
     properties = dict(first or {})
     assert is_dataclass(cls)
     for field in fields(cls):
-        schema = _of_type(field.name, hints[field.name])
+        schema = (
+            {"enum": field.metadata["enum"]}
+            if "enum" in field.metadata
+            else _of_type(field.name, kind_of(hints[field.name]))
+        )
         if "doc" in field.metadata:
             schema["description"] = field.metadata["doc"]
         schema |= {key: field.metadata[key] for key in ("minimum", "maximum") if key in field.metadata}
         properties[field.name] = schema
-    return _object(properties)
+    optional = {field.name for field in fields(cls) if field.default is not MISSING}
+    return _object(properties, tuple(name for name in properties if name not in optional))
 
 
 def _of_type(name: str, hint: Any) -> Schema:
