@@ -27,6 +27,12 @@ class Market:
 
 async def propose(template: StrategyTemplate, feed: Feed, market: Market) -> Proposal | Refused:
     """Ask the broker for the chain and its quotes and build the structure; raises BrokerError if it cannot answer."""
+    offers = await offered(template, feed, market)
+    return offers if isinstance(offers, Refused) else build(template, offers, market.spot, market.net_liq)
+
+
+async def offered(template: StrategyTemplate, feed: Feed, market: Market) -> list[Offer] | Refused:
+    """Return the options that the template may be built of, with live quotes; raises BrokerError."""
     target = template.underlying
     if target.symbol != UNDERLYING:
         return Refused((f"only {UNDERLYING} is watched, and {target.symbol} would be priced from it",))
@@ -38,10 +44,9 @@ async def propose(template: StrategyTemplate, feed: Feed, market: Market) -> Pro
         return Refused((f"no {target.trading_class} expiry is {window} days away",))
     contracts = await _candidates(template, feed, market, expiry)
     if not contracts:
-        return Refused((f"no {target.trading_class} strikes of {expiry} are in the range that would be sold",))
+        return Refused((f"no {target.trading_class} strikes of {expiry} are in the range that would be traded",))
     quotes = await feed.once(contracts)
-    offers = [Offer(c, quotes[c.con_id]) for c in contracts if live(quotes.get(c.con_id)) is not None]
-    return build(template, offers, market.spot, market.net_liq)
+    return [Offer(c, quotes[c.con_id]) for c in contracts if live(quotes.get(c.con_id)) is not None]
 
 
 async def _candidates(template: StrategyTemplate, feed: Feed, market: Market, expiry: date) -> list[Contract]:

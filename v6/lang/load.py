@@ -49,12 +49,23 @@ def read_desk(files: Mapping[str, str], unreadable: Collection[str] = ()) -> Rea
 
 def read_rule(file: str, text: str) -> Rule:
     """Return the rule of one text; raises ConfigError."""
+    return _read_one(file, text, "rule", build_rule)
+
+
+def read_strategy(file: str, text: str) -> StrategyTemplate:
+    """Return the template of one text, active in a desk or not; raises ConfigError."""
+    return _read_one(file, text, "strategy", build_strategy)
+
+
+def _read_one(
+    file: str, text: str, kind: str, build: Callable[[source.Mapping], tuple[T | None, list[Diagnostic]]]
+) -> T:
     reader = _Reader({file: text}, ())
-    node = reader._valid(file, "rule")
-    rule, found = (None, []) if node is None else build_rule(node)
-    if rule is None:
+    node = reader._valid(file, kind)
+    value, found = (None, []) if node is None else build(node)
+    if value is None:
         raise ConfigError([*reader.diagnostics, *found])
-    return rule
+    return value
 
 
 class _Reader:
