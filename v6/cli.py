@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from v6 import __version__, cli_doctor, cli_paper, cli_rules, cli_strategy
+from v6 import __version__, cli_diff, cli_doctor, cli_paper, cli_rules, cli_strategy
 from v6.console import (
     AsOfOption,
     CheckFormat,
@@ -44,6 +44,7 @@ app = typer.Typer(
 app.command("test")(cli_rules.run_rule_tests)
 app.command("fmt")(cli_rules.fmt)
 app.command("explain")(cli_rules.explain)
+app.command("diff")(cli_diff.diff)
 app.add_typer(cli_rules.rules, name="rules")
 app.add_typer(cli_paper.paper, name="paper")
 app.add_typer(cli_strategy.strategy, name="strategy")

@@ -114,7 +114,9 @@ async def _real_time(plan: RunPlan, console: Console, host: str, port: int) -> N
 
 
 async def _run(plan: RunPlan, console: Console, host: str, port: int, clock: Clock) -> None:
-    settings = Settings(plan.root, plan.store, host, port, plan.client_id, plan.cycle_s, adopt=plan.adopt)
+    settings = Settings(
+        plan.root, plan.store, host, port, plan.client_id, plan.cycle_s, adopt=plan.adopt, require_diff=True
+    )
     daemon = Daemon(settings, clock, xnys())
 
     def on_event(event: Any) -> None:

@@ -12,6 +12,7 @@ from v6.errors import ConfigError
 from v6.model import event as e
 from v6.model.snapshot import PORTFOLIO_KEY, Row, Snapshot
 from v6.rules import RuleSet, RuleState, load_texts
+from v6.rules.recorded import recorded_set
 
 AT = datetime(2024, 3, 4, 15, tzinfo=UTC)
 STOP = swapped(
@@ -76,7 +77,7 @@ def test_a_pin_outlives_restarts_and_more_edits_until_the_position_is_closed() -
     policy = Policy(tree(STOP), {}, ["p"])
     policy.take(tree(LOOSE), ["p"])
     _, saved = policy.taken(tree(LOOSE), AT)
-    assert saved.keys() == {LAST_GOOD, PINS}
+    assert {key for key in saved if not key.startswith("ruleset/")} == {LAST_GOOD, PINS}
     policy = Policy(tree(LOOSE), saved, ["p"])
     assert policy.taken(tree(LOOSE), AT)[0][1:] != ()
     assert decided(policy, -2.5) == "stop"
@@ -105,6 +106,33 @@ def test_unknown_protective_rules_are_named_from_the_rules_that_decide_the_row()
     lost = Snapshot("s", 1, AT, (Row.of(PORTFOLIO_KEY, {}), Row.of("p", {}), Row.of("q", {})))
     decisions = policy.judge(lost, RuleState()).decisions
     assert [policy.unknown(decision) for decision in decisions] == [(), ("stop",), ()]
+
+
+def test_every_set_that_decided_anything_can_be_had_again_by_its_fingerprint() -> None:
+    first, second = tree(STOP, RULE), tree(LOOSE, swapped(RULE, {"value: 0.5": "value: 0.45"}))
+    policy, kept = Policy(first, {}, ["p"]), dict[str, str]()
+    made = [policy.taken(first, AT)[1]]
+    before = policy.judge(at(0), RuleState()).decisions
+    policy.take(second, ["p"])
+    made.append(policy.taken(second, AT)[1])
+    after = policy.judge(at(0), RuleState()).decisions
+    for state in made:
+        kept |= state
+    marks = {decision.bundle_fingerprint for decision in (*before, *after)}
+    assert len(marks) == 3, "the first set, the second, and the mixture that the open position keeps"
+    for mark in marks:
+        found = recorded_set(mark, kept.get)
+        assert found is not None
+        assert found.fingerprint == mark
+    assert recorded_set("another", kept.get) is None
+
+
+def test_a_store_from_before_sets_were_kept_has_its_last_one() -> None:
+    accepted = tree(STOP)
+    found = recorded_set(accepted.ruleset.fingerprint, {LAST_GOOD: accepted.texts_json}.get)
+    assert found is not None
+    assert recorded_set("another", {LAST_GOOD: accepted.texts_json}.get) is None
+    assert recorded_set("another", {"ruleset/another": "{"}.get) is None
 
 
 SHADOW = "version: 1\nrules: [eager.yaml]\n"

@@ -85,7 +85,7 @@ class Daemon:
         self.books = Books(self.journal, Ledger(event for _, event in self.journal.events(kinds=LEDGER_EVENTS)))
         for text in damage:
             self.books.post(e.FindingRaised(clock.now(), "table-damaged", text))
-        self._reloader = Reloader(settings.root)
+        self._reloader = Reloader(settings.root, store=settings.store if settings.require_diff else None)
         self._look = Interval(settings.look_every_s)
         self._state = _restored(self.journal.state(RULE_STATE), RuleState.from_json, RuleState())
         self._stopping = asyncio.Event()

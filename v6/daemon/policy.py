@@ -17,6 +17,7 @@ from v6.model import event as e
 from v6.model.decision import Action, Decision
 from v6.model.snapshot import Snapshot
 from v6.rules import RuleSet, RuleState
+from v6.rules.recorded import sets_to_state
 from v6.rules.rulebook import Rulebook, pins_from_json, pins_to_json, sources_of
 
 PINS: Final = "pinned_rules"
@@ -64,10 +65,12 @@ class Policy:
     def taken(self, accepted: Accepted, at: datetime) -> tuple[tuple[e.Event, ...], dict[str, str]]:
         """Return what the swap is told by, and the state that is written with it."""
         mark = accepted.ruleset.fingerprint
+        texts = msgspec.json.decode(accepted.texts_json, type=dict[str, str])
         events: list[e.Event] = [e.RuleSetReloaded(at, mark, accepted.revision)]
         if self.reasons:
             events.append(e.RulesPinned(at, mark, self.reasons))
-        return tuple(events), {LAST_GOOD: accepted.texts_json, **self._unsaved_pins()}
+        sets = sets_to_state(self.book, texts, self._sources)
+        return tuple(events), {LAST_GOOD: accepted.texts_json, **sets, **self._unsaved_pins()}
 
     def judge(self, snapshot: Snapshot, state: RuleState) -> Judgement:
         """Return the decisions on a snapshot, the alerts that are due, and where the shadow would do otherwise."""

@@ -8,6 +8,7 @@ Whatever is in the folder, `poll` returns: a desk that stops because of a file i
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import traceback
 from collections.abc import Iterator, Mapping
@@ -23,11 +24,10 @@ from v6.errors import ConfigError, Diagnostic, Severity, Span, V6Error
 from v6.lang.desk import Desk
 from v6.model.snapshot import Snapshot
 from v6.rules import RuleSet, RuleState, load_texts, read_texts
+from v6.rules.recorded import LAST_GOOD as LAST_GOOD
 from v6.rules.tree import stamp_tree
 from v6.ruletools.suite import check_tests
-
-LAST_GOOD: Final = "last_good_desk"
-"""Journal state key under which the texts of the last accepted tree are kept."""
+from v6.store.diffs import diff_is_recorded, stamp_diffs
 
 PATIENCE: Final = 20
 """A changed folder that git keeps locked for more looks than this is reported: the lock may be a dead process's."""
@@ -59,11 +59,16 @@ class Reloader:
 
     With `lint`, errors of the lint refuse a tree too. It holds the caller up for some tenths of a second, so it is off
     unless asked for; `v6 check` in the desk's pre-commit hook has run it by then.
+
+    With a `store`, a tree that loosens the one that runs is refused until a diff of the two is on record there: nobody
+    has looked at what it does, whether or not it says `apply_to_open`. Once there is one the tree is judged anew.
     """
 
-    def __init__(self, root: Path, *, lint: bool = False) -> None:
+    def __init__(self, root: Path, *, lint: bool = False, store: Path | None = None) -> None:
         self.root = root
         self.lint = lint
+        self.store = store
+        self._running: Desk | None = None
         self._hint: object = None
         self._pending: Mapping[str, str] | None = None
         self._seen: Mapping[str, str] | None = None
@@ -75,15 +80,18 @@ class Reloader:
 
         Raises ConfigError when the folder is bad and there is no last good tree.
         """
+        kept = None if last_good is None else revived(last_good)
+        # A restart is no way around what running on would have refused.
+        self._running = None if kept is None else kept.ruleset.desk
         try:
             with _foreseen():
-                self._hint = stamp_tree(self.root)
+                self._hint = self._stamp()
                 self._seen = read_texts(self.root)
                 return self._accept(self._seen, None, RuleState()), None
         except ConfigError as error:
-            kept = None if last_good is None else revived(last_good)
             if kept is None:
                 raise
+            self._seen = None
             self._refused = _told(error)
             return kept, Refusal(self._refused)
 
@@ -96,7 +104,7 @@ class Reloader:
             return self._refuse(error)
 
     def _look(self, latest: Snapshot | None, state: RuleState) -> Accepted | Refusal | None:
-        hint = stamp_tree(self.root)
+        hint = self._stamp()
         if hint == self._hint and self._pending is None:
             return None
         lock = _git_lock(self.root)
@@ -118,6 +126,9 @@ class Reloader:
         self._refused = ()
         return accepted
 
+    def _stamp(self) -> object:
+        return stamp_tree(self.root), None if self.store is None else stamp_diffs(self.store)
+
     def _wait_for(self, lock: Path) -> Refusal | None:
         self._locked += 1
         if self._locked <= PATIENCE:
@@ -134,6 +145,9 @@ class Reloader:
         ruleset = RuleSet.compile(desk)
         if latest is not None:
             ruleset.evaluate(latest, state)
+        if self.store is not None and self._running is not None:
+            _refuse_unseen(self._running, desk, self.root, self.store)
+        self._running = desk
         return Accepted(ruleset, revision(self.root), msgspec.json.encode(dict(texts), order="sorted").decode())
 
     def _refuse(self, error: ConfigError) -> Refusal | None:
@@ -223,6 +237,20 @@ def _refuse_lint_errors(desk: Desk) -> None:
     from v6.lint import lint
 
     _refuse_errors(lint(desk))
+
+
+def _refuse_unseen(running: Desk, desk: Desk, root: Path, store: Path) -> None:
+    """Raise ConfigError for what loosens the running desk while no diff of the two is on record."""
+    if running.fingerprint == desk.fingerprint or diff_is_recorded(store, running.fingerprint, desk.fingerprint):
+        return
+    # Here, so that a daemon whose desk is not edited does not load the solver.
+    from v6.lint.loosen import loosenings
+
+    command = f"v6 diff live {shlex.quote(str(root.resolve()))} --store {shlex.quote(str(store.resolve()))}"
+    hint = f"look at what it does with: {command}; then it is taken"
+    unseen = f"no diff of {running.fingerprint[:12]} and {desk.fingerprint[:12]} is on record"
+    found = [(item, f"`{item.name}` is looser than what runs: {item.reason}") for item in loosenings(running, desk)]
+    _refuse_errors([Diagnostic(item.span, "loosening", f"{text}; {unseen}", hint) for item, text in found])
 
 
 def revision(root: Path) -> str:

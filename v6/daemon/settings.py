@@ -17,6 +17,9 @@ class Settings:
     the end. `look_every_s` are wall seconds between two looks at the desk's files: nobody edits them in virtual time.
     Without a `heartbeat_s` the link is only tried by each cycle, as suits a simulation of years. `adopt` takes the
     positions of another origin that are there at the start as their owner's: watched, never traded, no reason to halt.
+    With `require_diff` an edit that loosens the rules is taken only when `v6 diff` has looked at it on this store's
+    record. With `self_check` the day's decisions are made again at its close, off the loop, and what differs is a
+    finding.
     """
 
     root: Path
@@ -32,3 +35,5 @@ class Settings:
     heartbeat_s: float | None = HEARTBEAT_S
     downtimes: tuple[Downtime, ...] = IB_NORTH_AMERICA
     adopt: bool = False
+    require_diff: bool = False
+    self_check: bool = False

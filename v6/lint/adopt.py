@@ -25,6 +25,8 @@ _SAID: Final = frozenset({"title", "params", "tracks", "alert", "apply_to_open",
 """What a rule says beside what it does; params and tracks are in the meaning of its conditions."""
 
 _REDUCING: Final = frozenset({ActionKind.CLOSE, ActionKind.REDUCE})
+_TIGHTENING: Final = _REDUCING | {ActionKind.HALT_OPENS}
+"""Of these more is never looser; a roll or a hedge more, or less, may be either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def adopt(held: Sequence[Rule], new: Sequence[Rule]) -> Adoption:
         if rule.scope is Scope.PORTFOLIO:
             continue
         before = old.pop(rule.id, None)
-        reason = None if rule.apply_to_open else _why_not(before, rule)
+        reason = None if rule.apply_to_open else why_not(before, rule)
         if reason is None:
             kept.append(rule)
         else:
@@ -72,8 +74,8 @@ def adopt(held: Sequence[Rule], new: Sequence[Rule]) -> Adoption:
     return Adoption(tuple(sorted(kept, key=lambda r: (r.priority, r.id))), tuple(found))
 
 
-def _why_not(before: Rule | None, rule: Rule) -> str | None:
-    """Return why an open position does not take the rule, None if it does."""
+def why_not(before: Rule | None, rule: Rule) -> str | None:
+    """Return why the rule is not proven to be at least as tight as the one before it, None if it is."""
     if rule.then.kind is ActionKind.ALERT and (before is None or before.then.kind is ActionKind.ALERT):
         return None
     if before is None:
@@ -102,7 +104,7 @@ def _loosenings(before: Rule, rule: Rule) -> Iterator[str]:
         not {before.then.kind, rule.then.kind} <= _REDUCING or weaker(rule.then, before.then)
     ):
         yield f"it now does {rule.then}, which is not proven to be more than {before.then}"
-    if before.then == rule.then and rule.then.kind not in _REDUCING:
+    if before.then == rule.then and rule.then.kind not in _TIGHTENING:
         yield f"a {rule.then.kind} that changes is neither tighter nor looser"
     if before.priority != rule.priority:
         yield f"its priority is now {rule.priority}, and was {before.priority}"
