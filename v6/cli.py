@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from v6 import __version__, cli_doctor, cli_paper, cli_rules
+from v6 import __version__, cli_backtest, cli_doctor, cli_paper, cli_rules
 from v6.console import (
     AsOfOption,
     CheckFormat,
@@ -47,6 +47,7 @@ app.command("explain")(cli_rules.explain)
 app.add_typer(cli_rules.rules, name="rules")
 app.add_typer(cli_paper.paper, name="paper")
 app.command("doctor")(cli_doctor.doctor)
+app.command("backtest")(cli_backtest.backtest)
 
 
 def main() -> None:

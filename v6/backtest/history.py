@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from hashlib import sha256
 from itertools import pairwise
 from math import exp, log, pi, sqrt
@@ -27,6 +27,10 @@ from v6.paper.market.history import (
 from v6.pricing.calendar import xnys
 
 SESSIONS_PER_YEAR: Final = 252
+CONTEXT: Final = timedelta(days=370)
+"""A VIX is ranked among the closes of a year."""
+
+MOST_VIX: Final = 1000.0
 MOST_CLIPPED: Final = 5
 """A range may stick out of the history by this many sessions, and is then cut; more is a question it cannot answer."""
 
@@ -66,23 +70,42 @@ class Range:
 
 
 def load_history(sources: Sources, first: date | None = None, last: date | None = None) -> Loaded:
-    """Return the longest history that the sources give up to `last`, or raise V6Error with the file and the line.
+    """Return the longest history that the sources give around first to last, or raise V6Error with file and line.
 
-    A session that is missing between `first` and `last` is an error; one before `first` makes the history begin
-    after it, for what comes before is only context.
+    A session that is missing in between is an error; one before `first` makes the history begin after it, one after
+    `last` makes it end before it, for what lies outside is only context.
     """
-    vix, vix_notes = _vix(sources)
-    index, index_notes = _index(sources, vix)
-    days = sorted(day for day in index.keys() & vix.keys() if last is None or day <= last)
+    vix, filled = _vix(sources)
+    index, bridged = _index(sources, vix, first, last)
+    days = sorted(index.keys() & vix.keys())
     if len(days) < 2:
-        raise V6Error("the index and the VIX have no two sessions in common" + ("" if last is None else f" by {last}"))
-    start = days[0]
+        raise V6Error("the index and the VIX have no two sessions in common")
+    start, end = days[0], days[-1]
     for day in _missing(days):
-        if first is None or day >= first:
+        if first is not None and day < first:
+            start = day
+        elif last is not None and day > last:
+            end = day
+            break
+        else:
             raise V6Error(_hole(sources, day, index, vix))
-        start = day
-    kept = {day: index[day] for day in days if day >= start}
-    return Loaded(join(kept, vix), (*index_notes, *vix_notes))
+    kept = {day: index[day] for day in days if start <= day <= end}
+    low, high = first or date.min, last or date.max
+    notes = _notes([d for d in bridged if low <= d <= high], [d for d in filled if low <= d <= high])
+    return Loaded(join(kept, vix), notes)
+
+
+def _notes(bridged: list[date], filled: list[date]) -> tuple[str, ...]:
+    notes = []
+    if bridged:
+        notes.append(
+            f"{len(bridged)} sessions have only a close in the source ({bridged[0]} to {bridged[-1]}): they open "
+            "where the last one closed, and high and low are what a Brownian bridge of the VIX's volatility reaches "
+            "on average"
+        )
+    if filled:
+        notes.append(f"{len(filled)} sessions without a VIX have the close before: {', '.join(map(str, filled))}")
+    return tuple(notes)
 
 
 def choose_days(history: DailyHistory, first: date | None, last: date | None) -> Range:
@@ -119,18 +142,16 @@ def choose_days(history: DailyHistory, first: date | None, last: date | None) ->
 # -- the two series
 
 
-def _vix(sources: Sources) -> tuple[dict[date, float], list[str]]:
+def _vix(sources: Sources) -> tuple[dict[date, float], list[date]]:
+    """Return the closes, and the sessions that were filled."""
     if sources.vix is None:
         return package_vix(), []
     read = read_vix_csv(sources.vix)
-    closes = {day: close for day, (_, close) in read.items()}
     for day, (line, close) in read.items():
-        if not 0 < close < 1000:
+        if not 0 < close < MOST_VIX:
             raise V6Error(f"{sources.vix}:{line}: {day}: a VIX of {close} cannot be")
-    filled = _fill(closes, sources.fill_vix)
-    if not filled:
-        return closes, []
-    return closes, [f"{len(filled)} sessions without a VIX have the close before: {', '.join(map(str, filled))}"]
+    closes = {day: close for day, (_, close) in read.items()}
+    return closes, _fill(closes, sources.fill_vix)
 
 
 def _fill(closes: dict[date, float], most: int) -> list[date]:
@@ -150,23 +171,24 @@ def _fill(closes: dict[date, float], most: int) -> list[date]:
     return filled
 
 
-def _index(sources: Sources, vix: Mapping[date, float]) -> tuple[dict[date, Ohlc], list[str]]:
+def _index(
+    sources: Sources, vix: Mapping[date, float], first: date | None, last: date | None
+) -> tuple[dict[date, Ohlc], list[date]]:
+    """Return the prices, and the days of them that are made from closes."""
     if sources.spx is not None:
         return {day: prices for day, (_, prices) in _checked(sources.spx).items()}, []
     index = package_index()
+    early = first is not None and first - CONTEXT < min(index)
+    late = last is not None and last > max(index)
+    if not early and not late:
+        return index, []
     try:
         closes = package_index_closes()
     except V6Error:
-        # Without the optional package the history is only shorter; a range outside says what it covers.
+        # Without the optional package the history is only shorter; a range outside it is told what it covers.
         return index, []
     bridged = _bridged({day: close for day, close in closes.items() if day not in index}, index, vix)
-    if not bridged:
-        return index, []
-    note = (
-        f"{len(bridged)} sessions have only a close in the source ({min(bridged)} to {max(bridged)}): they open where "
-        "the last one closed, and high and low are what a Brownian bridge of the VIX's volatility reaches on average"
-    )
-    return index | bridged, [note]
+    return index | bridged, sorted(bridged)
 
 
 def _checked(path: Path) -> dict[date, tuple[int, Ohlc]]:
@@ -215,4 +237,5 @@ def _hole(sources: Sources, day: date, index: Mapping[date, Ohlc], vix: Mapping[
         line = max((line for d, (line, _) in lines.items() if d < day), default=1)
         place = f"{path}:{line}: after this line {name} lacks"
     hint = "" if day not in index else "; --fill-vix takes the close before"
-    return f"{place} {len(gap)} sessions, the first is {day}: an option may expire on any of them{hint}"
+    count = f"{len(gap)} session" + ("s" if len(gap) != 1 else "")
+    return f"{place} {count}, the first is {day}: an option may expire on any of them{hint}"

@@ -84,29 +84,44 @@ def run_backtest(
     A finished segment is stored at once, so that a run that was stopped goes on behind it. Raises V6Error with the
     text of the first segment that failed; the others are stopped.
     """
-    kept = {segment: stored(test, segment) for segment in test.segments}
-    done = {segment: len(segment.days) if kept[segment] else 0 for segment in test.segments}
-    total, before = sum(len(s.days) for s in test.segments), sum(done.values())
+    return run_backtests([test], jobs, on_progress)[0]
 
-    def tell(segment: Segment, count: int) -> None:
-        done[segment] = count
+
+def run_backtests(
+    tests: Sequence[Backtest], jobs: int, on_progress: Callable[[Progress], None] | None = None
+) -> list[tuple[SegmentResult, ...]]:
+    """Run several backtests as one: their segments share the processes."""
+    pieces = [(test, segment) for test in tests for segment in test.segments]
+    missing = [piece for piece in pieces if stored(*piece) is None]
+    done = {_path(*piece): 0 if piece in missing else len(piece[1].days) for piece in pieces}
+    total, before = sum(len(segment.days) for _, segment in pieces), sum(done.values())
+
+    def tell(test: Backtest, segment: Segment, count: int) -> None:
+        done[_path(test, segment)] = count
         if on_progress is not None:
             on_progress(Progress(sum(done.values()), total, before))
 
-    _Crew(test, jobs, tell).work([s for s in test.segments if kept[s] is None])
-    results = []
-    for segment in test.segments:
-        result = kept[segment] or stored(test, segment)
-        if result is None:
-            raise V6Error(f"the segment {segment.name} ended without a result in {test.folder}")
-        results.append(result)
-    return tuple(results)
+    _Crew(jobs, tell).work(missing)
+    return [tuple(_finished(test, segment) for segment in test.segments) for test in tests]
+
+
+def _finished(test: Backtest, segment: Segment) -> SegmentResult:
+    result = stored(test, segment)
+    if result is None:
+        raise V6Error(f"the segment {segment.name} ended without a result in {test.folder}")
+    return result
 
 
 def stored(test: Backtest, segment: Segment) -> SegmentResult | None:
     """Return the stored result of a segment, None if there is none."""
     path = _path(test, segment)
     return from_json(path.read_bytes()) if path.exists() else None
+
+
+def forget(test: Backtest) -> None:
+    """Remove the stored results of the backtest's segments, so that they are run again."""
+    for segment in test.segments:
+        _path(test, segment).unlink(missing_ok=True)
 
 
 def _path(test: Backtest, segment: Segment) -> Path:
@@ -131,46 +146,36 @@ class _Task:
 class _Crew:
     """At most `jobs` processes at a time; none outlives `work`."""
 
-    def __init__(self, test: Backtest, jobs: int, tell: Callable[[Segment, int], None]) -> None:
-        self._test = test
+    def __init__(self, jobs: int, tell: Callable[[Backtest, Segment, int], None]) -> None:
         self._jobs = jobs
         self._tell = tell
-        self._running: dict[Connection, tuple[SpawnProcess, Segment]] = {}
+        self._running: dict[Connection, tuple[SpawnProcess, Backtest, Segment]] = {}
 
-    def work(self, segments: Sequence[Segment]) -> None:
-        waiting = list(segments)
+    def work(self, pieces: Sequence[tuple[Backtest, Segment]]) -> None:
+        waiting = list(pieces)
         try:
             while waiting or self._running:
                 while waiting and len(self._running) < self._jobs:
-                    self._start(waiting.pop(0))
+                    self._start(*waiting.pop(0))
                 for connection in wait(list(self._running)):
                     assert isinstance(connection, Connection)
                     self._hear(connection)
         finally:
-            for process, _ in self._running.values():
+            for process, _, _ in self._running.values():
                 process.terminate()
                 process.join()
             self._running.clear()
 
-    def _start(self, segment: Segment) -> None:
+    def _start(self, test: Backtest, segment: Segment) -> None:
         context = mp.get_context("spawn")
         near, far = context.Pipe(duplex=False)
-        process = context.Process(target=_work, args=(self._task(segment), far), daemon=True)
+        process = context.Process(target=_work, args=(_task(test, segment), far), daemon=True)
         process.start()
         far.close()
-        self._running[near] = (process, segment)
-
-    def _task(self, segment: Segment) -> _Task:
-        test = self._test
-        work = test.folder / WORK / segment.name
-        shutil.rmtree(work, ignore_errors=True)
-        test.desk.write(work / "desk")
-        places = Places(work / "desk", work / "store", test.desk.bundle_without_templates)
-        longest = test.desk.template.expiry.dte_max
-        return _Task(segment, test.conditions, test.loaded.history, places, longest, _path(test, segment))
+        self._running[near] = (process, test, segment)
 
     def _hear(self, connection: Connection) -> None:
-        process, segment = self._running[connection]
+        process, test, segment = self._running[connection]
         try:
             said = connection.recv()
         except EOFError:
@@ -178,12 +183,21 @@ class _Crew:
             process.join()
             if process.exitcode:
                 raise V6Error(f"the segment {segment.name} ended with exit code {process.exitcode}") from None
-            shutil.rmtree(self._test.folder / WORK / segment.name, ignore_errors=True)
-            self._tell(segment, len(segment.days))
+            shutil.rmtree(test.folder / WORK / segment.name, ignore_errors=True)
+            self._tell(test, segment, len(segment.days))
             return
         if isinstance(said, str):
             raise V6Error(f"segment {segment.name}: {said}")
-        self._tell(segment, said)
+        self._tell(test, segment, said)
+
+
+def _task(test: Backtest, segment: Segment) -> _Task:
+    work = test.folder / WORK / segment.name
+    shutil.rmtree(work, ignore_errors=True)
+    test.desk.write(work / "desk")
+    places = Places(work / "desk", work / "store", test.desk.bundle_without_templates)
+    longest = test.desk.template.expiry.dte_max
+    return _Task(segment, test.conditions, test.loaded.history, places, longest, _path(test, segment))
 
 
 def _work(task: _Task, connection: Connection) -> None:
