@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from v6 import __version__, cli_diff, cli_doctor, cli_paper, cli_rules, cli_strategy
+from v6 import __version__, cli_backtest, cli_diff, cli_doctor, cli_paper, cli_rules, cli_strategy
 from v6.console import (
     AsOfOption,
     CheckFormat,
@@ -49,6 +49,7 @@ app.add_typer(cli_rules.rules, name="rules")
 app.add_typer(cli_paper.paper, name="paper")
 app.add_typer(cli_strategy.strategy, name="strategy")
 app.command("doctor")(cli_doctor.doctor)
+app.command("backtest")(cli_backtest.backtest)
 
 
 def main() -> None:

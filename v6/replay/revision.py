@@ -7,7 +7,7 @@ from pathlib import Path
 
 from v6.errors import V6Error
 from v6.lang.desk import Desk
-from v6.rules import load_desk, load_texts
+from v6.rules import load_desk, load_texts, read_texts
 
 
 def load_revision(root: Path, rules: str | None) -> Desk:
@@ -19,11 +19,22 @@ def load_revision(root: Path, rules: str | None) -> Desk:
         return load_desk(root)
     if Path(rules).is_dir():
         return load_desk(Path(rules))
+    return load_texts(_texts_of_git(root, rules))
+
+
+def revision_texts(root: Path, rules: str | None) -> dict[str, str]:
+    """Return the texts of the same desk by name, as `load_revision` would read them; raises the same."""
+    if rules is None or Path(rules).is_dir():
+        return read_texts(root if rules is None else Path(rules))
+    return _texts_of_git(root, rules)
+
+
+def _texts_of_git(root: Path, rules: str) -> dict[str, str]:
     listing = _git(root, "ls-tree", "-r", "--name-only", f"{rules}^{{commit}}", "--", "rules", "strategies")
     names = [name for name in listing.splitlines() if name.endswith(".yaml")]
     if not names:
         raise V6Error(f"revision {rules} has no rules/ in {root}")
-    return load_texts({name: _git(root, "show", f"{rules}:./{name}") for name in names})
+    return {name: _git(root, "show", f"{rules}:./{name}") for name in names}
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -73,24 +73,43 @@ def join(index: Mapping[date, Ohlc], vix: Mapping[date, float]) -> DailyHistory:
 
 def load_package_history() -> DailyHistory:
     """Load the history that the package `arch` carries: 2014-01-03 to 2018-12-31; V6Error if it is not installed."""
-    # Its files are read where they lie: importing the package loads half of scipy and statsmodels for a second.
-    spec = find_spec("arch")
-    if spec is None or spec.origin is None:
-        raise V6Error(
-            "the package `arch`, which carries the S&P 500 and VIX history, is not installed; "
-            "run: pip install 'v6[history]'"
-        )
-    folder = Path(spec.origin).parent / "data"
+    return join(package_index(), package_vix())
+
+
+def package_index() -> dict[date, Ohlc]:
+    """Return the S&P 500 that the package `arch` carries, 1999-01-04 to 2018-12-31; V6Error if it is not installed."""
+    folder = _package_folder("arch", "history") / "data"
     index: dict[date, Ohlc] = {}
     for day, (o, h, low, c, *_) in _packed(folder / "sp500" / "sp500.csv.gz"):
         index[day] = (float(o), float(h), float(low), float(c))
-    # The VIX series has a row for each weekday; its 46 empty ones are the holidays, and hold a dot.
-    closes = {day: float(cells[0]) for day, cells in _packed(folder / "vix" / "vix.csv.gz") if cells[0] != "."}
-    return join(index, closes)
+    return index
+
+
+def package_vix() -> dict[date, float]:
+    """Return the closes of the VIX that the package `arch` carries, from 2014-01-03 on; V6Error as above."""
+    path = _package_folder("arch", "history") / "data" / "vix" / "vix.csv.gz"
+    # The series has a row for each weekday; its 46 empty ones are the holidays, and hold a dot.
+    return {day: float(cells[0]) for day, cells in _packed(path) if cells[0] != "."}
+
+
+def package_index_closes() -> dict[date, float]:
+    """Return the S&P 500's closes that the package `skfolio` carries, 1990 to 2022; V6Error if it is not installed."""
+    path = _package_folder("skfolio", "long-history") / "datasets" / "data" / "sp500_index.csv.gz"
+    return {day: float(cells[0]) for day, cells in _packed(path)}
+
+
+def _package_folder(package: str, extra: str) -> Path:
+    # Its files are read where they lie: importing such a package loads half of scipy and more for a second.
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise V6Error(
+            f"the package `{package}`, which carries daily history, is not installed; run: pip install 'v6[{extra}]'"
+        )
+    return Path(spec.origin).parent
 
 
 def _packed(path: Path) -> Iterable[tuple[date, list[str]]]:
-    """Yield (day, cells) of a gzipped CSV file of the package, without its header."""
+    """Yield (day, cells) of a gzipped CSV file of a package, without its header."""
     try:
         with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
             rows = csv.reader(lines)
@@ -98,7 +117,7 @@ def _packed(path: Path) -> Iterable[tuple[date, list[str]]]:
             for row in rows:
                 yield _day(row[0]), row[1:]
     except (OSError, ValueError, IndexError) as error:
-        raise V6Error(f"{path}: the history in the package `arch` cannot be read: {error}") from error
+        raise V6Error(f"{path}: the history in the package cannot be read: {error}") from error
 
 
 def load_csv_history(index_csv: Path, vix_csv: Path, first: date = date.min, last: date = date.max) -> DailyHistory:
@@ -107,17 +126,24 @@ def load_csv_history(index_csv: Path, vix_csv: Path, first: date = date.min, las
     The index file has the columns date, open, high, low, close, the VIX file date and close (or vix), in any order
     and case, more columns are ignored. Dates are 2014-01-31 or 01/31/2014.
     """
-    index: dict[date, Ohlc] = {
-        day: (values[0], values[1], values[2], values[3])
-        for day, values in _rows(index_csv, (("open",), ("high",), ("low",), ("close",)))
-        if first <= day <= last
-    }
-    vix = {day: values[0] for day, values in _rows(vix_csv, (("close", "vix"),)) if first <= day <= last}
+    index = {day: ohlc for day, (_, ohlc) in read_index_csv(index_csv).items() if first <= day <= last}
+    vix = {day: close for day, (_, close) in read_vix_csv(vix_csv).items() if first <= day <= last}
     return join(index, vix)
 
 
-def _rows(path: Path, columns: tuple[tuple[str, ...], ...]) -> Iterable[tuple[date, list[float]]]:
-    """Yield (day, values) of a CSV file; each column is given by the names it may have."""
+def read_index_csv(path: Path) -> dict[date, tuple[int, Ohlc]]:
+    """Return (line, prices) by day of an index file as `load_csv_history` takes it; V6Error names file and line."""
+    columns = (("open",), ("high",), ("low",), ("close",))
+    return {day: (line, (v[0], v[1], v[2], v[3])) for line, day, v in _rows(path, columns)}
+
+
+def read_vix_csv(path: Path) -> dict[date, tuple[int, float]]:
+    """Return (line, close) by day of a VIX file as `load_csv_history` takes it; V6Error names file and line."""
+    return {day: (line, values[0]) for line, day, values in _rows(path, (("close", "vix"),))}
+
+
+def _rows(path: Path, columns: tuple[tuple[str, ...], ...]) -> Iterable[tuple[int, date, list[float]]]:
+    """Yield (line, day, values) of a CSV file; each column is given by the names it may have."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -137,7 +163,7 @@ def _rows(path: Path, columns: tuple[tuple[str, ...], ...]) -> Iterable[tuple[da
         if day in seen:
             raise V6Error(f"{path}:{reader.line_num}: {day} appears twice")
         seen.add(day)
-        yield day, values
+        yield reader.line_num, day, values
 
 
 def _place(path: Path, header: list[str], names: tuple[str, ...]) -> int:

@@ -1,0 +1,1 @@
+"""The real daemon loop on history: run in segments, measured, shown, and searched by a fast estimator."""

@@ -1,0 +1,137 @@
+"""The success criterion, measured: the earlier system's basic exits against the shipped rules, out of sample.
+
+python -m v6.backtest.results --vix CSV [--out docs/results.md] [--jobs 2] [--store DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from v6.backtest.comparison import Comparison, page
+from v6.backtest.desk import TestedDesk, tested_desk, with_rules
+from v6.backtest.history import Sources, choose_days, load_history
+from v6.backtest.outcome import Outcome, outcome_of
+from v6.backtest.run import Backtest, Progress, plan_backtest, run_backtests
+from v6.backtest.segment import Conditions
+from v6.console import err
+from v6.errors import V6Error
+from v6.rules import load_texts
+from v6.shipped import desk_root
+
+FIRST: Final = date(2010, 1, 1)
+LAST: Final = date(2018, 12, 31)
+TEMPLATE: Final = "iron_condor.yaml"
+
+ENTRY: Final = "vix < 35 and minutes_since_open >= 30 and minutes_to_close >= 60"
+DAYS_BETWEEN: Final = 14
+"""Wide enough apart that no limit on open positions is met: then the exits do not choose the entries."""
+
+TARGET, STOP, LATE_STOP, LATE_DAYS = 0.80, 2.0, 0.50, 7
+"""The earlier system's thresholds: take profit at 80 % of the credit, stop at 200 %, at 50 % in the last week."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is compared over which days; `first` and `last` are only other than shipped in tests."""
+
+    sources: Sources
+    store: Path
+    seed: int = 1
+    cycle_s: float = 300.0
+    cash: float = 250_000.0
+    first: date = FIRST
+    last: date = LAST
+
+
+def tests_of(request: Request) -> dict[str, Backtest]:
+    """Return the four backtests by name: basic exits and shipped rules, each with and without costs."""
+    loaded = load_history(request.sources, request.first, request.last)
+    chosen = choose_days(loaded.history, request.first, request.last)
+    shipped = _spaced(tested_desk(desk_root(), desk_root() / "strategies" / TEMPLATE, None))
+    found = {}
+    for costs in (True, False):
+        conditions = Conditions(request.seed, request.cycle_s, request.cash, costs)
+        for name, desk in (("basic", basic_exits(shipped)), ("shipped", shipped)):
+            key = f"{name}, {'with' if costs else 'without'} costs"
+            # In one piece each, which is exact; the four run side by side.
+            found[key] = plan_backtest(desk, loaded, chosen.days, conditions, request.store, 1)
+    return found
+
+
+def compare(request: Request, jobs: int, on_progress: object = None) -> Comparison:
+    """Run what is not stored yet and return the comparison."""
+    tests = tests_of(request)
+
+    def tell(progress: Progress) -> None:
+        if callable(on_progress):
+            on_progress(progress)
+
+    results = run_backtests(list(tests.values()), jobs, tell)
+    outcomes: dict[str, Outcome] = {
+        name: outcome_of(test, result, ()) for (name, test), result in zip(tests.items(), results, strict=True)
+    }
+    return Comparison(outcomes)
+
+
+def _spaced(desk: TestedDesk) -> TestedDesk:
+    """Return the desk with entries so far apart that how a position ends does not decide whether one begins."""
+    name = f"strategies/{TEMPLATE}"
+    document = yaml.safe_load(desk.texts[name])
+    document["entry"] |= {"when": ENTRY, "min_days_between": DAYS_BETWEEN}
+    return _with(desk, {name: yaml.safe_dump(document, sort_keys=False)})
+
+
+def basic_exits(desk: TestedDesk) -> TestedDesk:
+    """Return the desk with nothing but the earlier system's take profit and stop loss."""
+    take = yaml.safe_load(desk.texts["rules/take_profit.yaml"])
+    take["params"]["target"]["value"] = TARGET
+    stop = yaml.safe_load(desk.texts["rules/stop_loss.yaml"])
+    for name, value in (("stop", STOP), ("late_stop", LATE_STOP), ("late", LATE_DAYS)):
+        stop["params"][name]["value"] = value
+    texts = {
+        "rules/take_profit.yaml": yaml.safe_dump(take, sort_keys=False),
+        "rules/stop_loss.yaml": yaml.safe_dump(stop, sort_keys=False),
+    }
+    return with_rules(_with(desk, texts), ["take_profit.yaml", "stop_loss.yaml"])
+
+
+def _with(desk: TestedDesk, texts: dict[str, str]) -> TestedDesk:
+    changed = {**desk.texts, **texts}
+    return replace(desk, texts=changed, desk=load_texts(changed))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the page; the exit code is 1 with a message on stderr if it could not be made."""
+    parser = argparse.ArgumentParser(prog="python -m v6.backtest.results", description=__doc__)
+    parser.add_argument("--vix", type=Path, required=True, metavar="CSV")
+    parser.add_argument("--spx", type=Path, metavar="CSV")
+    parser.add_argument("--out", type=Path, default=Path("docs/results.md"))
+    parser.add_argument("--store", type=Path, default=Path("var/results"))
+    parser.add_argument("--jobs", type=int, default=2)
+    chosen = parser.parse_args(arguments)
+    request = Request(Sources(chosen.vix, chosen.spx), chosen.store)
+    said = [0]
+
+    def tell(progress: Progress) -> None:
+        if progress.done - said[0] >= 100 or progress.done == progress.total:
+            said[0] = progress.done
+            err.print(f"{progress.done} of {progress.total} sessions", highlight=False)
+
+    try:
+        comparison = compare(request, chosen.jobs, tell)
+    except V6Error as error:
+        err.print(f"results: {error}", markup=False, highlight=False, soft_wrap=True)
+        return 1
+    chosen.out.write_text(page(comparison), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
