@@ -74,7 +74,9 @@ def with_rules(tested: TestedDesk, rules: list[str]) -> TestedDesk:
 
 
 def _with_strategies(text: str, names: list[str]) -> str:
-    return yaml.safe_dump({**_document(text), "strategies": names}, sort_keys=False)
+    # What rests in the desk may be what is tested, and its other templates are not there at all.
+    kept = {key: value for key, value in _document(text).items() if key != "inactive"}
+    return yaml.safe_dump({**kept, "strategies": names}, sort_keys=False)
 
 
 def _document(text: str) -> dict[str, Any]:
