@@ -172,9 +172,7 @@ def selfcheck(
         if found.unjudged:
             out.print(f"{found.unjudged} decisions cannot be judged: {why_unjudged(found)}", highlight=False)
         by = f"{found.by_query:,} by query, {found.by_fold:,} by fold, under {len(found.sets)} rule sets"
-        out.print(
-            f"{found.snapshots:,} snapshots: {found.agree:,} agree, {found.disagree:,} disagree ({by})",
-            highlight=False,
-        )
+        line = f"{found.snapshots:,} snapshots: {found.agree:,} agree, {found.disagree:,} disagree ({by})"
+        out.print(line, highlight=False, soft_wrap=True)
     if found.disagree or found.unjudged:
         raise typer.Exit(1)

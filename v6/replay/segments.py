@@ -52,6 +52,7 @@ class Fold:
     sets: Callable[[str], RuleSet | None]
     states: dict[str, KeyState] = field(default_factory=dict)
     places: dict[str, int] = field(default_factory=dict)
+    marks: dict[str, str] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
 
     def over(self, db: duckdb.DuckDBPyConnection, keys: str, after: int, until: int) -> Iterator[Again | datetime]:
@@ -64,15 +65,17 @@ class Fold:
             SELECT p.place, epoch_us(s.ts), s.snapshot_id, s.key, d.bundle_fingerprint,
                 d.rule_id, d.fired, d.unknown, d.alerts, {names}
             FROM snapshots s JOIN places p USING (seq)
-            JOIN decisions d ON d.snapshot_id = s.snapshot_id AND d.key = s.key
+            LEFT JOIN decisions d ON d.snapshot_id = s.snapshot_id AND d.key = s.key
             WHERE s.seq > {after} AND s.seq <= {until} AND s.key IN ({keys}) ORDER BY s.seq, s.key
         """
-        found = db.execute(query)
-        while batch := found.fetchmany(_BATCH):
+        rows = db.execute(query)
+        while batch := rows.fetchmany(_BATCH):
             for row in batch:
-                yield self._step(row)
+                found = self._step(row)
+                if found is not None:
+                    yield found
 
-    def _step(self, row: tuple[Any, ...]) -> Again | datetime:
+    def _step(self, row: tuple[Any, ...]) -> Again | datetime | None:
         place, t, snapshot_id, key, mark = row[:5]
         ts = _EPOCH + timedelta(microseconds=t)
         if self.places.get(key, place) not in (place - 1, place):
@@ -80,7 +83,11 @@ class Fold:
             self.states.pop(key, None)
             self.lost.discard(key)
         self.places[key] = place
-        rules = self.sets(mark)
+        # A row whose decision is not on record is told elsewhere; what it left behind is folded on.
+        meant = mark or self.marks.get(key)
+        rules = None if meant is None else self.sets(meant)
+        if mark is not None:
+            self.marks[key] = mark
         if rules is None:
             self.lost.add(key)
         if rules is None or key in self.lost:
@@ -89,6 +96,8 @@ class Fold:
         snapshot = Snapshot(snapshot_id, 0, ts, (Row(key, row[9:]),))
         (decision,), after = rules.evaluate(snapshot, RuleState(before))
         self.states[key] = after.keys[key]
+        if mark is None:
+            return None
         now = decision.rule_id, decision.fired, decision.unknown, decision.alerts
         return Again(ts, snapshot_id, key, mark, row[5:9], now, "fold")
 
