@@ -225,13 +225,23 @@ def run(
         bool,
         typer.Option("--adopt", help="Take positions of another origin as yours: watched, never traded."),
     ] = False,
+    require_diff: Annotated[
+        bool,
+        typer.Option(
+            "--require-diff/--no-require-diff", help="Take an edit that loosens only when `v6 diff live` has seen it."
+        ),
+    ] = True,
+    self_check: Annotated[
+        bool, typer.Option("--self-check/--no-self-check", help="Make the day's decisions again at its close.")
+    ] = True,
     verbose: VerboseOption = False,
 ) -> None:
     """Run the desk until it is stopped (Ctrl-C or SIGTERM); only paper accounts are traded."""
     from v6.service import RunPlan, run_desk
 
     start_logging(verbose)
-    run_desk(RunPlan(broker, desk_folder(desk), store, cycle, client, speed, adopt), out)
+    plan = RunPlan(broker, desk_folder(desk), store, cycle, client, speed, adopt, require_diff, self_check)
+    run_desk(plan, out)
 
 
 @app.command()
