@@ -140,6 +140,7 @@ def test_a_new_desk_has_the_shipped_files_and_says_which(desk: Path, tmp_path: P
     new = tmp_path / "new" / "desk"
     written = shipped.init_desk(new)
     assert [str(path) for path in written] == [
+        ".github/workflows/v6.yml",
         ".gitignore",
         "README.md",
         "rules/bundle.yaml",

@@ -45,6 +45,7 @@ app.command("test")(cli_rules.run_rule_tests)
 app.command("fmt")(cli_rules.fmt)
 app.command("explain")(cli_rules.explain)
 app.command("diff")(cli_diff.diff)
+app.command("selfcheck")(cli_diff.selfcheck)
 app.add_typer(cli_rules.rules, name="rules")
 app.add_typer(cli_paper.paper, name="paper")
 app.add_typer(cli_strategy.strategy, name="strategy")
@@ -226,13 +227,23 @@ def run(
         bool,
         typer.Option("--adopt", help="Take positions of another origin as yours: watched, never traded."),
     ] = False,
+    require_diff: Annotated[
+        bool,
+        typer.Option(
+            "--require-diff/--no-require-diff", help="Take an edit that loosens only when `v6 diff live` has seen it."
+        ),
+    ] = True,
+    self_check: Annotated[
+        bool, typer.Option("--self-check/--no-self-check", help="Make the day's decisions again at its close.")
+    ] = True,
     verbose: VerboseOption = False,
 ) -> None:
     """Run the desk until it is stopped (Ctrl-C or SIGTERM); only paper accounts are traded."""
     from v6.service import RunPlan, run_desk
 
     start_logging(verbose)
-    run_desk(RunPlan(broker, desk_folder(desk), store, cycle, client, speed, adopt), out)
+    plan = RunPlan(broker, desk_folder(desk), store, cycle, client, speed, adopt, require_diff, self_check)
+    run_desk(plan, out)
 
 
 @app.command()

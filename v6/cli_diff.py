@@ -141,3 +141,38 @@ def _print(found: Diff) -> None:
     lines += [] if found.record is None else list(caveats(found.record))
     for line in lines:
         out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def selfcheck(
+    store: Annotated[Path, typer.Option(help="Store of a run or of a demo.")] = Path("var/desk"),
+    day: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only this UTC day; default the whole record.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make every recorded decision again by the rules that were in force, pins and memory included, and compare.
+
+    Exit 0 if all agree, 1 if some do not or cannot be judged, 2 if there is nothing to check.
+    """
+    from v6.replay.selfcheck import selfcheck as check
+    from v6.replay.selfcheck import why_unjudged
+
+    try:
+        found = check(store, None if day is None else day.date())
+    except V6Error as error:
+        err.print(f"v6: {error}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(2) from error
+    if as_json:
+        print_json(dataclasses.asdict(found))
+    else:
+        for item in found.disagreements:
+            where = item.key or "portfolio"
+            line = f"{item.ts:%Y-%m-%d %H:%M:%S} {where}: {item.why} (v6 explain {item.snapshot_id}:{item.key})"
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
+        if found.unjudged:
+            out.print(f"{found.unjudged} decisions cannot be judged: {why_unjudged(found)}", highlight=False)
+        by = f"{found.by_query:,} by query, {found.by_fold:,} by fold, under {len(found.sets)} rule sets"
+        line = f"{found.snapshots:,} snapshots: {found.agree:,} agree, {found.disagree:,} disagree ({by})"
+        out.print(line, highlight=False, soft_wrap=True)
+    if found.disagree or found.unjudged:
+        raise typer.Exit(1)

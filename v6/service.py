@@ -27,6 +27,7 @@ from v6.paper.scenarios import Scenario, ScenarioMarket
 from v6.paper.vtime import VirtualClock, VirtualLoop, run_virtual
 from v6.ports import Clock
 from v6.pricing.calendar import xnys
+from v6.replay.selfcheck import daily
 from v6.store.journal import JournalReader
 from v6.store.space import keep_reserve
 
@@ -58,6 +59,8 @@ class RunPlan:
     client_id: int
     speed: float | None
     adopt: bool = False
+    require_diff: bool = True
+    self_check: bool = True
 
 
 def serve_paper(plan: PaperPlan, console: Console) -> None:
@@ -115,7 +118,15 @@ async def _real_time(plan: RunPlan, console: Console, host: str, port: int) -> N
 
 async def _run(plan: RunPlan, console: Console, host: str, port: int, clock: Clock) -> None:
     settings = Settings(
-        plan.root, plan.store, host, port, plan.client_id, plan.cycle_s, adopt=plan.adopt, require_diff=True
+        plan.root,
+        plan.store,
+        host,
+        port,
+        plan.client_id,
+        plan.cycle_s,
+        adopt=plan.adopt,
+        require_diff=plan.require_diff,
+        self_check=daily if plan.self_check else None,
     )
     daemon = Daemon(settings, clock, xnys())
 

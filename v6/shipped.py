@@ -27,12 +27,72 @@ _README: Final = """\
 
 `v6 check` tells every mistake with its line; git runs it before each commit. Rules are read again when a file
 changes, and a set with a mistake in it never becomes active.
+
+`v6 diff HEAD .` tells what an edit would have changed on the record, and what that is worth. A running desk takes an
+edit that loosens only when `v6 diff live .` has looked at it. `.github/workflows/v6.yml` shows the diff of each pull
+request; it needs the repository variable `V6_PACKAGE`, and a recorded store in `sample/` to judge on.
 """
 
 _HOOK: Final = """\
 #!/bin/sh
-# Written by `v6 init`: a commit whose rules do not check is stopped.
-exec v6 check
+# Written by `v6 init`: a commit whose rules do not check is stopped; what it changes on the record is shown.
+v6 check || exit 1
+store="${V6_STORE:-var/desk}"
+if [ -f "$store/journal.sqlite" ] && git rev-parse --quiet --verify HEAD >/dev/null; then
+    v6 diff HEAD . --store "$store"
+    [ $? -le 1 ] || echo "what this commit changes on the record could not be told" >&2
+fi
+exit 0
+"""
+
+WORKFLOW: Final = Path(".github") / "workflows" / "v6.yml"
+
+_WORKFLOW: Final = """\
+# Written by `v6 init`: checks the desk, and shows in the job's summary what a pull request changes.
+name: v6
+on:
+  push:
+    branches: [main]
+  pull_request:
+permissions:
+  contents: read
+env:
+  # A recorded store that edits are judged on, such as `v6 demo --headless --store sample` leaves; its folder tables/
+  # is enough. Without one only the meanings are compared.
+  V6_STORE: sample
+jobs:
+  desk:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+        with:
+          fetch-depth: 0
+      - uses: actions/setup-python@v5
+        with:
+          python-version: "3.12"
+      - name: Install V6
+        env:
+          V6_PACKAGE: ${{ vars.V6_PACKAGE }}
+        run: |
+          if [ -z "$V6_PACKAGE" ]; then
+            echo "::error::set the repository variable V6_PACKAGE to where pip gets V6: a git+https URL or a wheel"
+            exit 1
+          fi
+          pip install "$V6_PACKAGE"
+      - name: Check
+        run: v6 check --format github
+      - name: Test
+        run: v6 test
+      - name: Diff
+        if: github.event_name == 'pull_request'
+        env:
+          V6_BASE: ${{ github.event.pull_request.base.sha }}
+        run: |
+          if [ -d "$V6_STORE/tables" ]; then set -- --store "$V6_STORE"; else set -- --rules-only; fi
+          code=0
+          v6 diff "$V6_BASE" . --markdown "$@" >> "$GITHUB_STEP_SUMMARY" || code=$?
+          # 1 says that decisions change, which is for people to judge; 2 that it could not be told.
+          [ "$code" -le 1 ]
 """
 
 
@@ -51,8 +111,8 @@ def desk_root() -> Path:
 def init_desk(folder: Path) -> list[Path]:
     """Write a new desk into an absent or empty folder and return the files, relative to it and sorted.
 
-    Where git is installed the folder becomes a repository whose pre-commit hook runs `v6 check`. Raises V6Error,
-    with nothing written, if the folder is not empty.
+    Where git is installed the folder becomes a repository whose pre-commit hook runs `v6 check` and shows the diff.
+    Raises V6Error, with nothing written, if the folder is not empty.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise V6Error(f"{folder} is not an empty folder; v6 init writes only into a new one")
@@ -62,6 +122,8 @@ def init_desk(folder: Path) -> list[Path]:
         shutil.copytree(source / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     (folder / ".gitignore").write_text(_GITIGNORE, encoding="utf-8")
     (folder / "README.md").write_text(_README, encoding="utf-8")
+    (folder / WORKFLOW).parent.mkdir(parents=True)
+    (folder / WORKFLOW).write_text(_WORKFLOW, encoding="utf-8")
     written = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     _init_git(folder)
     return written

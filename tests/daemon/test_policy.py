@@ -109,7 +109,8 @@ def test_unknown_protective_rules_are_named_from_the_rules_that_decide_the_row()
 
 
 def test_every_set_that_decided_anything_can_be_had_again_by_its_fingerprint() -> None:
-    first, second = tree(STOP, RULE), tree(LOOSE, swapped(RULE, {"value: 0.5": "value: 0.45"}))
+    take = swapped(RULE, {"priority: 50": "priority: 60"})
+    first, second = tree(STOP, take), tree(LOOSE, swapped(take, {"value: 0.5": "value: 0.45"}))
     policy, kept = Policy(first, {}, ["p"]), dict[str, str]()
     made = [policy.taken(first, AT)[1]]
     before = policy.judge(at(0), RuleState()).decisions

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 import structlog
 
 from v6.daemon.clocks import BrokerClock, Interval
+from v6.daemon.daycheck import DayCheck
 from v6.daemon.entries import Entries
 from v6.daemon.events import DeskEvents
 from v6.daemon.exits import Exits, reductions
@@ -47,13 +48,13 @@ from v6.model.snapshot import PORTFOLIO_KEY, Snapshot
 from v6.ports import Clock
 from v6.pricing.calendar import TradingCalendar
 from v6.rules import RuleSet, RuleState
+from v6.rules.recorded import RULE_STATE as RULE_STATE
 from v6.store.journal import Journal
 from v6.store.maintenance import audit
 from v6.store.outbox import Outbox
 
 T = TypeVar("T")
 
-RULE_STATE: Final = "rule_state"
 CONTEXT: Final = "context"
 POSITION_QUEUE: Final = "position_queue"
 FOREIGN: Final = "foreign_positions"
@@ -88,6 +89,7 @@ class Daemon:
         self._reloader = Reloader(settings.root, store=settings.store if settings.require_diff else None)
         self._look = Interval(settings.look_every_s)
         self._state = _restored(self.journal.state(RULE_STATE), RuleState.from_json, RuleState())
+        self._daycheck = DayCheck(settings.store, settings.self_check, self._find, self._on_task_end)
         self._stopping = asyncio.Event()
         self._turn = asyncio.Lock()
         self.cycles = 0
@@ -175,6 +177,7 @@ class Daemon:
         """Stop acting, disconnect, and bring the tables up to the journal; working orders stay at the broker."""
         await self._executor.close()
         self.link.disconnect()
+        await self._daycheck.wait()
         await asyncio.to_thread(self.outbox.flush)
         self.journal_hash = self.journal.hash()
         self.journal.close()
@@ -210,9 +213,11 @@ class Daemon:
         self._exits.act(decisions, snapshot.rows[0], quotes, at)
         halts = self._halts(decisions)
         await self._entries.look(self.ruleset.desk.strategies, snapshot, session.day, halts)
-        due = self.cycles % self.settings.flush_every == 0
-        if due or (self.settings.flush_at_close and is_last_cycle(self._calendar, at, self.settings.cycle_s)):
+        ends = self.settings.flush_at_close and is_last_cycle(self._calendar, at, self.settings.cycle_s)
+        if ends or self.cycles % self.settings.flush_every == 0:
             await asyncio.to_thread(self.outbox.flush)
+        if ends:
+            self._daycheck.start(at.date())
 
     def _look_at_files(self) -> None:
         self.poll_rules()

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import TypeAlias
 
 from v6.daemon.supervise import HEARTBEAT_S
 from v6.ib.reconnect import IB_NORTH_AMERICA, Downtime
+
+SelfCheck: TypeAlias = Callable[[Path, date], tuple[str, ...]]
+"""From a store and a UTC day to what is wrong with the decisions on record; runs in a thread of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +24,7 @@ class Settings:
     Without a `heartbeat_s` the link is only tried by each cycle, as suits a simulation of years. `adopt` takes the
     positions of another origin that are there at the start as their owner's: watched, never traded, no reason to halt.
     With `require_diff` an edit that loosens the rules is taken only when `v6 diff` has looked at it on this store's
-    record. With `self_check` the day's decisions are made again at its close, off the loop, and what differs is a
-    finding.
+    record. `self_check` makes the day's decisions again at its close, off the loop; what it returns are findings.
     """
 
     root: Path
@@ -36,4 +41,4 @@ class Settings:
     downtimes: tuple[Downtime, ...] = IB_NORTH_AMERICA
     adopt: bool = False
     require_diff: bool = False
-    self_check: bool = False
+    self_check: SelfCheck | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -30,15 +31,21 @@ def revision_texts(root: Path, rules: str | None) -> dict[str, str]:
 
 
 def _texts_of_git(root: Path, rules: str) -> dict[str, str]:
-    listing = _git(root, "ls-tree", "-r", "--name-only", f"{rules}^{{commit}}", "--", "rules", "strategies")
-    names = [name for name in listing.splitlines() if name.endswith(".yaml")]
+    listing = _git(root, "ls-tree", "-r", "-z", "--name-only", f"{rules}^{{commit}}", "--", "rules", "strategies")
+    names = [name for name in listing.split("\0") if name.endswith(".yaml")]
     if not names:
         raise V6Error(f"revision {rules} has no rules/ in {root}")
     return {name: _git(root, "show", f"{rules}:./{name}") for name in names}
 
 
 def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
+    # Of this folder, whatever repository a git hook that we run under is about.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    command = ["git", "-C", str(root), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    except (OSError, UnicodeDecodeError) as error:
+        raise V6Error(f"git {arguments[0]} in {root}: {error}") from error
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["git failed"])[-1]
         raise V6Error(f"no folder and no git revision of {root}: {reason}")

@@ -16,6 +16,9 @@ from v6.rules.ruleset import RuleSet
 LAST_GOOD: Final = "last_good_desk"
 """Journal state key under which the texts of the last accepted tree are kept."""
 
+RULE_STATE: Final = "rule_state"
+"""Journal state key of what the rules remember after the newest decision."""
+
 Lookup = Callable[[str], str | None]
 """What the journal keeps under a state key."""
 
