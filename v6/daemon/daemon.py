@@ -19,11 +19,14 @@ from v6.daemon.events import DeskEvents
 from v6.daemon.exits import Exits, reductions
 from v6.daemon.foreign import adopt, follow, from_json, to_json
 from v6.daemon.gate import Gate
+from v6.daemon.halts import Halts
+from v6.daemon.permissions import Permissions
 from v6.daemon.policy import PINS, SHADOW_STATE, Policy
 from v6.daemon.reconcile import compare
 from v6.daemon.reload import LAST_GOOD, Accepted, Refusal, Reloader
 from v6.daemon.schedule import closed_for_s, is_last_cycle, next_cycle, session_of
 from v6.daemon.settings import Settings
+from v6.daemon.storeroom import Storeroom
 from v6.daemon.supervise import Supervisor
 from v6.daemon.watch import Watch
 from v6.errors import BrokerError
@@ -42,14 +45,15 @@ from v6.ib.queue import PositionQueue
 from v6.ib.snapshot import Session
 from v6.ib.worker import QueueWorker
 from v6.model import event as e
-from v6.model.decision import ActionKind, Decision
-from v6.model.snapshot import PORTFOLIO_KEY, Snapshot
+from v6.model.decision import Decision
+from v6.model.snapshot import Snapshot
 from v6.ports import Clock
 from v6.pricing.calendar import TradingCalendar
 from v6.rules import RuleSet, RuleState
 from v6.store.journal import Journal
 from v6.store.maintenance import audit
 from v6.store.outbox import Outbox
+from v6.store.space import free_bytes
 
 T = TypeVar("T")
 
@@ -62,9 +66,6 @@ LEDGER_EVENTS: Final = tuple(kind for kind in e.EVENT_TYPES.values() if kind not
 """What the ledger folds; snapshots and decisions are most of a journal and change nothing in it."""
 
 LONGEST_BACKOFF_S: Final = 60.0
-
-SKEW_S: Final = 5.0
-"""With clocks further apart nothing opens; the broker tells whole seconds."""
 
 WRONG_TIME_S: Final = 60.0
 """With clocks further apart nothing is decided at all: times of rules, sessions and expiries would be wrong."""
@@ -83,6 +84,9 @@ class Daemon:
         damage = audit(settings.store / "tables")
         self.outbox = Outbox(self.journal, settings.store / "tables")
         self.books = Books(self.journal, Ledger(event for _, event in self.journal.events(kinds=LEDGER_EVENTS)))
+        free = free_bytes if settings.durable else None
+        self._storeroom = Storeroom(self.outbox, self.journal, self._find, free)
+        self._permissions = Permissions(self.books.ledger, self._find)
         for text in damage:
             self.books.post(e.FindingRaised(clock.now(), "table-damaged", text))
         self._reloader = Reloader(settings.root)
@@ -118,7 +122,14 @@ class Daemon:
         self._watch = Watch(self.feed, self.books.ledger, context, lambda: self._events.calendar, self.hybrid)
         gate = Gate(self.books, self._clock, lambda: self.ruleset.desk.limits)
         self._exits = Exits(self.books, self._executor, gate)
-        self._entries = Entries(self.books, self._executor, gate, self.feed, self._clock)
+        self._entries = Entries(self.books, self._executor, gate, self.feed, self._clock, self._permissions.refused)
+        parts = (
+            lambda: self._dirty,
+            lambda: self.link.health.reasons,
+            self._storeroom.reasons,
+            self._permissions.reasons,
+        )
+        self._halts = Halts(self.books.ledger, settings.downtimes, parts)
 
     def _wire_queue(self) -> None:
         self.queue = _restored(self.journal.state(POSITION_QUEUE), PositionQueue.from_json, PositionQueue())
@@ -175,7 +186,7 @@ class Daemon:
         """Stop acting, disconnect, and bring the tables up to the journal; working orders stay at the broker."""
         await self._executor.close()
         self.link.disconnect()
-        await asyncio.to_thread(self.outbox.flush)
+        await self._storeroom.flush()
         self.journal_hash = self.journal.hash()
         self.journal.close()
 
@@ -202,17 +213,18 @@ class Daemon:
             return
         if self._must_reconcile or self._watch.context.session != session.day:
             await self._reconcile(session)
+        self._storeroom.look()
         snapshot = await self._watch.snapshot(at, self.cycles, session)
         self.worker.wake()
         decisions = self._decide(snapshot)
         quotes = self._watch.quotes()
         self._exits.chase(quotes)
         self._exits.act(decisions, snapshot.rows[0], quotes, at)
-        halts = self._halts(decisions)
+        halts = self._halts.reasons(at, self._skew_s, decisions, self.policy)
         await self._entries.look(self.ruleset.desk.strategies, snapshot, session.day, halts)
         due = self.cycles % self.settings.flush_every == 0
         if due or (self.settings.flush_at_close and is_last_cycle(self._calendar, at, self.settings.cycle_s)):
-            await asyncio.to_thread(self.outbox.flush)
+            await self._storeroom.flush()
 
     def _look_at_files(self) -> None:
         self.poll_rules()
@@ -241,7 +253,9 @@ class Daemon:
             return
         self._watch.reset()
         self.worker.forget()
+        self._permissions.connecting()
         await self._supervisor.connect()
+        self._permissions.connected()
         self.feed.load_account()
         await self._executor.recover()
         self._must_reconcile = True
@@ -266,7 +280,8 @@ class Daemon:
         if not task.cancelled() and task.exception() is not None:
             self._find("background-task-failed", repr(task.exception()))
 
-    def _on_broker_error(self, _: int, code: int, __: str, contract: object) -> None:
+    def _on_broker_error(self, number: int, code: int, text: str, contract: object) -> None:
+        self._permissions.heard(number, code, text)
         con_id = getattr(contract, "conId", None)
         if isinstance(con_id, int):
             self.hybrid.heard(code, con_id)
@@ -361,18 +376,6 @@ class Daemon:
         self.latest = snapshot
         self.cycles += 1
         return judged.decisions
-
-    def _halts(self, decisions: tuple[Decision, ...]) -> tuple[str, ...]:
-        """Return every reason why nothing may open now."""
-        halts = [*self._dirty, *self.link.health.reasons]
-        if self._skew_s > SKEW_S:
-            halts.append(f"the broker's clock and ours differ by {self._skew_s:.0f} s")
-        for decision in decisions:
-            where = decision.key or "the portfolio"
-            halts.extend(f"protective rule {rule} is unknown for {where}" for rule in self.policy.unknown(decision))
-            if decision.key == PORTFOLIO_KEY and decision.action and decision.action.kind is ActionKind.HALT_OPENS:
-                halts.append(f"rule {decision.rule_id}")
-        return tuple(halts)
 
 
 async def _ended(tasks: list[asyncio.Task[None]]) -> None:

@@ -22,14 +22,23 @@ from v6.strategy import Refused
 
 
 class Entries:
-    """One opening order per strategy at a time."""
+    """One opening order per strategy at a time; `refused` tells why a trading class may not be traded."""
 
-    def __init__(self, books: Books, executor: Executor, gate: Gate, feed: Feed, clock: Clock) -> None:
+    def __init__(
+        self,
+        books: Books,
+        executor: Executor,
+        gate: Gate,
+        feed: Feed,
+        clock: Clock,
+        refused: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
         self._books = books
         self._executor = executor
         self._gate = gate
         self._feed = feed
         self._clock = clock
+        self._refused = refused
         self._conditions: dict[str, tuple[StrategyTemplate, Callable[..., bool | None]]] = {}
         self._said: set[tuple[date, str, str]] = set()
 
@@ -42,6 +51,8 @@ class Entries:
             return
         portfolio = snapshot.rows[0]
         for template in templates:
+            if self._refused(template.underlying.trading_class) is not None:
+                continue
             roll = next((r for r in self._books.ledger.rolls.values() if r.strategy == template.id), None)
             if self._due(template, portfolio, today, rolling=roll is not None):
                 await self._open(template, snapshot, today, halts, roll)
