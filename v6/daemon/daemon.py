@@ -17,12 +17,11 @@ from v6.daemon.clocks import BrokerClock, Interval
 from v6.daemon.entries import Entries
 from v6.daemon.events import DeskEvents
 from v6.daemon.exits import Exits, reductions
-from v6.daemon.foreign import adopt, follow, from_json, to_json
 from v6.daemon.gate import Gate
 from v6.daemon.halts import Halts
 from v6.daemon.permissions import Permissions
 from v6.daemon.policy import PINS, SHADOW_STATE, Policy
-from v6.daemon.reconcile import compare
+from v6.daemon.reconcile import FOREIGN, Reconciler
 from v6.daemon.reload import LAST_GOOD, Accepted, Refusal, Reloader
 from v6.daemon.schedule import closed_for_s, is_last_cycle, next_cycle, session_of
 from v6.daemon.settings import Settings
@@ -42,7 +41,6 @@ from v6.ib.hybrid import HybridStreamer
 from v6.ib.link import Link
 from v6.ib.orders import IbBroker
 from v6.ib.queue import PositionQueue
-from v6.ib.snapshot import Session
 from v6.ib.worker import QueueWorker
 from v6.model import event as e
 from v6.model.decision import Decision
@@ -60,7 +58,6 @@ T = TypeVar("T")
 RULE_STATE: Final = "rule_state"
 CONTEXT: Final = "context"
 POSITION_QUEUE: Final = "position_queue"
-FOREIGN: Final = "foreign_positions"
 
 LEDGER_EVENTS: Final = tuple(kind for kind in e.EVENT_TYPES.values() if kind not in {e.SnapshotTaken, e.DecisionsMade})
 """What the ledger folds; snapshots and decisions are most of a journal and change nothing in it."""
@@ -97,9 +94,6 @@ class Daemon:
         self.cycles = 0
         self.journal_hash = ""
         self.latest: Snapshot | None = None
-        self._dirty: tuple[str, ...] = ("not reconciled yet",)
-        self._must_reconcile = True
-        self._adopt = settings.adopt
         self._failures = 0
         self._skew_s = 0.0
         self.policy = self._first_rules()
@@ -108,12 +102,15 @@ class Daemon:
     def _wire(self) -> None:
         settings = self.settings
         self.link = Link(settings.host, settings.port, settings.client_id, self._clock)
-        self.link.on_restored(self._distrust)
+        self.link.on_restored(lambda: self._reconciler.distrust())
         self.link.on_news(self._on_news)
         self._supervisor = Supervisor(self.link, self._clock, settings.downtimes, self._find)
         broker = IbBroker(self.link)
         broker.raise_order_id(max((r.order_id for r in self.books.ledger.orders.values()), default=0))
-        self._broker = broker
+        saved = {FOREIGN: self.journal.state(FOREIGN)}
+        self._reconciler = Reconciler(
+            self.books, saved, broker, self._clock, settings.reconcile_every_s, settings.adopt
+        )
         self.feed = Feed(self.link, self._clock)
         self._executor = Executor(broker, self.books, self._clock)
         context = _restored(self.journal.state(CONTEXT), Context.from_json, Context())
@@ -121,10 +118,10 @@ class Daemon:
         self._wire_queue()
         self._watch = Watch(self.feed, self.books.ledger, context, lambda: self._events.calendar, self.hybrid)
         gate = Gate(self.books, self._clock, lambda: self.ruleset.desk.limits)
-        self._exits = Exits(self.books, self._executor, gate)
+        self._exits = Exits(self.books, self._executor, gate, self._reconciler.fenced)
         self._entries = Entries(self.books, self._executor, gate, self.feed, self._clock, self._permissions.refused)
         parts = (
-            lambda: self._dirty,
+            lambda: self._reconciler.halts,
             lambda: self.link.health.reasons,
             self._storeroom.reasons,
             self._permissions.reasons,
@@ -197,7 +194,7 @@ class Daemon:
             self._failures = 0
         except BrokerError as error:
             self._failures += 1
-            self._distrust()
+            self._reconciler.distrust()
             log.warning("cycle-failed", error=str(error), failures=self._failures)
             # The next cycle is the retry; a failing broker is asked less and less often.
             await asyncio.sleep(min(2.0**self._failures, LONGEST_BACKOFF_S))
@@ -211,8 +208,8 @@ class Daemon:
         session = session_of(self._calendar, at)
         if session is None or (self.latest is not None and at <= self.latest.ts):
             return
-        if self._must_reconcile or self._watch.context.session != session.day:
-            await self._reconcile(session)
+        if self._reconciler.due(at) or self._watch.context.session != session.day:
+            await self._reconciler.run(session.day, self._watch.previous_close())
         self._storeroom.look()
         snapshot = await self._watch.snapshot(at, self.cycles, session)
         self.worker.wake()
@@ -258,7 +255,7 @@ class Daemon:
         self._permissions.connected()
         self.feed.load_account()
         await self._executor.recover()
-        self._must_reconcile = True
+        self._reconciler.distrust()
 
     async def _reconnect(self) -> None:
         """Connect and open the lines at once; what to do is for the next cycle to decide."""
@@ -271,7 +268,7 @@ class Daemon:
     def _on_news(self, news: News, text: str) -> None:
         """Put on record what the broker said of the connection; that all is well again is told by what follows."""
         if news is News.UNREADABLE:
-            self._distrust()
+            self._reconciler.distrust()
         if news is not News.RESTORED:
             self._find(str(news), text)
 
@@ -288,40 +285,6 @@ class Daemon:
 
     def _find(self, code: str, text: str) -> None:
         self.books.post(e.FindingRaised(self._clock.now(), code, text))
-
-    def _distrust(self) -> None:
-        """After a gap in the connection nothing that was known of the account is taken for granted."""
-        self._must_reconcile = True
-
-    async def _reconcile(self, session: Session) -> None:
-        at = self._clock.now()
-        if any(record.fills for record in self.books.ledger.live_orders()):
-            return  # fills are arriving; compare when they have
-        previous_close = self._watch.previous_close()
-        broker = await self._broker.positions()
-        foreign = self._follow_foreign(broker)
-        result = compare(self.books.ledger, broker, session.day, previous_close, at, foreign)
-        if result.events:
-            self.books.post(*result.events)
-        if result.unexplained and result.unexplained != self._dirty:
-            self.books.post(e.FindingRaised(at, "positions-differ", "; ".join(result.unexplained)))
-        self._dirty = result.unexplained
-        self._must_reconcile = bool(result.unexplained)
-
-    def _follow_foreign(self, broker: dict[int, int]) -> dict[int, int]:
-        """Return the positions of another origin by con_id, and put on record when they are not what they were."""
-        before: dict[int, int] = _restored(self.journal.state(FOREIGN), from_json, {})
-        orders = self.books.ledger.orders.values()
-        ours = {leg.contract.con_id for record in orders for leg in record.intent.structure.legs}
-        now = adopt(ours, broker) if self._adopt else follow(before, ours, broker)
-        self._adopt = False
-        if now != before:
-            changed = sum(now.get(c, 0) != before.get(c, 0) for c in now.keys() | before.keys())
-            text = f"{len(now)} contracts of another origin are held, {changed} of them new or changed"
-            self.books.post(
-                e.FindingRaised(self._clock.now(), "foreign-positions", text), state={FOREIGN: to_json(now)}
-            )
-        return now
 
     # -- the rules -------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ class Settings:
     the end. `look_every_s` are wall seconds between two looks at the desk's files: nobody edits them in virtual time.
     Without a `heartbeat_s` the link is only tried by each cycle, as suits a simulation of years. `adopt` takes the
     positions of another origin that are there at the start as their owner's: watched, never traded, no reason to halt.
+    Every `reconcile_every_s` of a session the account is compared with the books, beside after every gap.
     """
 
     root: Path
@@ -32,3 +33,4 @@ class Settings:
     heartbeat_s: float | None = HEARTBEAT_S
     downtimes: tuple[Downtime, ...] = IB_NORTH_AMERICA
     adopt: bool = False
+    reconcile_every_s: float = 900.0
