@@ -42,6 +42,7 @@ from v6.ib.link import Link
 from v6.ib.orders import IbBroker
 from v6.ib.queue import PositionQueue
 from v6.ib.worker import QueueWorker
+from v6.lang.desk import Underlying
 from v6.model import event as e
 from v6.model.decision import Decision
 from v6.model.snapshot import Snapshot
@@ -116,10 +117,12 @@ class Daemon:
         context = _restored(self.journal.state(CONTEXT), Context.from_json, Context())
         self._events = DeskEvents(settings.root)
         self._wire_queue()
-        self._watch = Watch(self.feed, self.books.ledger, context, lambda: self._events.calendar, self.hybrid)
+        self._watch = Watch(
+            self.feed, self.books.ledger, context, lambda: self._events.calendar, self.hybrid, self._find
+        )
         gate = Gate(self.books, self._clock, lambda: self.ruleset.desk.limits)
         self._exits = Exits(self.books, self._executor, gate, self._reconciler.fenced)
-        self._entries = Entries(self.books, self._executor, gate, self.feed, self._clock, self._permissions.refused)
+        self._entries = Entries(self.books, self._executor, gate, self.feed, self._clock, self._blocked)
         parts = (
             lambda: self._reconciler.halts,
             lambda: self.link.health.reasons,
@@ -282,6 +285,9 @@ class Daemon:
         con_id = getattr(contract, "conId", None)
         if isinstance(con_id, int):
             self.hybrid.heard(code, con_id)
+
+    def _blocked(self, underlying: Underlying) -> str | None:
+        return self._permissions.refused(underlying.trading_class) or self._watch.halts.of(underlying.symbol)
 
     def _find(self, code: str, text: str) -> None:
         self.books.post(e.FindingRaised(self._clock.now(), code, text))

@@ -40,6 +40,9 @@ async def propose(template: StrategyTemplate, feed: Feed, market: Market) -> Pro
     if not contracts:
         return Refused((f"no {target.trading_class} strikes of {expiry} are in the range that would be sold",))
     quotes = await feed.once(contracts)
+    halted = [c for c in contracts if (quote := quotes.get(c.con_id)) is not None and quote.halted]
+    if halted:
+        return Refused((f"trading in {len(halted)} of {len(contracts)} contracts is halted, {halted[0]} among them",))
     offers = [Offer(c, quotes[c.con_id]) for c in contracts if live(quotes.get(c.con_id)) is not None]
     return build(template, offers, market.net_liq)
 

@@ -32,6 +32,7 @@ class Feed:
         self._clock = clock
         self._lines: dict[int, ib_async.Ticker] = {}
         self._seen: dict[int, datetime] = {}
+        self._halted: set[int] = set()
         self._converted: dict[int, tuple[tuple[object, ...], Quote]] = {}
         self._account: dict[str, tuple[float, datetime]] = {}
         self._unrealized: dict[int, tuple[float, datetime]] = {}
@@ -65,10 +66,24 @@ class Feed:
         self._drop(con_id)
         return known
 
+    def close(self, con_ids: Iterable[int]) -> None:
+        """Close lines, to be opened anew by the next `stream`; raises BrokerError."""
+        try:
+            for con_id in list(con_ids):
+                self._close(con_id)
+        except ConnectionError as error:
+            raise BrokerError(f"market data: {error}") from error
+
+    def resumed(self) -> list[int]:
+        """Return the lines that told of a halt since they were opened, and then of its end."""
+        lines = ((con_id, self._lines.get(con_id)) for con_id in sorted(self._halted))
+        return [con_id for con_id, ticker in lines if ticker is not None and convert.halted(ticker) is False]
+
     def forget_lines(self) -> None:
         """Drop what was subscribed on a connection that is gone; old values never count as quotes again."""
         self._lines.clear()
         self._seen.clear()
+        self._halted.clear()
         self._converted.clear()
         self._account.clear()
         self._unrealized.clear()
@@ -87,7 +102,8 @@ class Feed:
         if ticker is None or seen is None:
             return None
         # All that a quote is made from: read several times in a cycle, and converted once.
-        source = (seen, ticker.bid, ticker.ask, ticker.last, ticker.close, ticker.modelGreeks, ticker.marketDataType)
+        source = (seen, ticker.bid, ticker.ask, ticker.last, ticker.close, ticker.modelGreeks, ticker.marketDataType,
+                  ticker.halted)  # fmt: skip
         known = self._converted.get(con_id)
         if known is None or known[0] != source:
             known = self._converted[con_id] = (source, convert.quote_of(ticker, con_id, seen))
@@ -253,6 +269,8 @@ class Feed:
             # A late tick of a subscription that is closed changes a ticker that nobody reads any more.
             if contract is not None and self._link.ib.wrapper.tickers.get(hash(contract)) is ticker:
                 self._seen[contract.conId] = now
+                if convert.halted(ticker):
+                    self._halted.add(contract.conId)
 
     def _on_account_value(self, value: ib_async.AccountValue) -> None:
         self._take_account_value(value, self._clock.now())
@@ -297,6 +315,7 @@ class Feed:
     def _drop(self, con_id: int) -> list[ib_async.Ticker]:
         """Let ib_async forget the contract's ticker, so that the next subscription begins with an empty one."""
         self._seen.pop(con_id, None)
+        self._halted.discard(con_id)
         self._converted.pop(con_id, None)
         tickers = self._link.ib.wrapper.tickers
         keys = [k for k, t in tickers.items() if t.contract is not None and t.contract.conId == con_id]
