@@ -41,6 +41,7 @@ from v6.ib.hybrid import HybridStreamer
 from v6.ib.link import Link
 from v6.ib.orders import IbBroker
 from v6.ib.queue import PositionQueue
+from v6.ib.recheck import LineCheck
 from v6.ib.worker import QueueWorker
 from v6.lang.desk import Underlying
 from v6.model import event as e
@@ -113,6 +114,9 @@ class Daemon:
             self.books, saved, broker, self._clock, settings.reconcile_every_s, settings.adopt
         )
         self.feed = Feed(self.link, self._clock)
+        self._line_check = LineCheck(
+            self.feed, self.link, self._is_open, lambda text: self._find("lines-silent", text)
+        )
         self._executor = Executor(broker, self.books, self._clock)
         context = _restored(self.journal.state(CONTEXT), Context.from_json, Context())
         self._events = DeskEvents(settings.root)
@@ -126,6 +130,7 @@ class Daemon:
         parts = (
             lambda: self._reconciler.halts,
             lambda: self.link.health.reasons,
+            self.feed.reasons,
             self._storeroom.reasons,
             self._permissions.reasons,
         )
@@ -264,7 +269,7 @@ class Daemon:
         """Connect and open the lines at once; what to do is for the next cycle to decide."""
         async with self._turn:
             await self._ensure_link()
-            if session_of(self._calendar, self._clock.now()) is not None:
+            if self._is_open():
                 await self._watch.open_lines(self._clock.now())
                 self.worker.wake()
 
@@ -285,6 +290,9 @@ class Daemon:
         con_id = getattr(contract, "conId", None)
         if isinstance(con_id, int):
             self.hybrid.heard(code, con_id)
+
+    def _is_open(self) -> bool:
+        return session_of(self._calendar, self._clock.now()) is not None
 
     def _blocked(self, underlying: Underlying) -> str | None:
         return self._permissions.refused(underlying.trading_class) or self._watch.halts.of(underlying.symbol)
