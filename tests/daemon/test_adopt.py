@@ -8,8 +8,9 @@ import pytest
 
 from tests.daemon.test_daemon import desk
 from v6.crowd import foreign_positions
-from v6.daemon.daemon import FOREIGN, Daemon
+from v6.daemon.daemon import Daemon
 from v6.daemon.foreign import from_json
+from v6.daemon.reconcile import FOREIGN
 from v6.daemon.settings import Settings
 from v6.demo import BEFORE_OPEN, CASH
 from v6.model import event as e
@@ -64,7 +65,7 @@ def codes(events: list[e.Event]) -> list[str]:
 
 def test_a_desk_beside_unknown_positions_opens_nothing(tmp_path: Path) -> None:
     events, gateway, theirs = morning(tmp_path, adopt=False)
-    assert set(codes(events)) == {"positions-differ"}
+    assert set(codes(events)) == {"missing-here"}
     assert not [event for event in events if isinstance(event, e.OrderSending)]
     assert set(gateway.positions()) == set(theirs[1:])
 

@@ -180,7 +180,7 @@ def test_a_foreign_position_stops_opening_and_is_left_alone(tmp_path: Path) -> N
 
     scene = play(tmp_path, hook)
     findings = [event.code for event in scene.seen if isinstance(event, e.FindingRaised)]
-    assert findings == ["positions-differ"]
+    assert findings == ["quantity-differs"]
     opened = [event for event in scene.seen if isinstance(event, e.PositionOpened)]
     assert {event.at.date() for event in opened} == {date(2014, 1, 6)}
 

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import cast
@@ -6,7 +7,7 @@ from typing import cast
 import pytest
 
 from tests.conftest import ROOT
-from tests.execution.fakes import CONDOR, LIMITS, NOON, FakeBroker, Station
+from tests.execution.fakes import CONDOR, LIMITS, NOON, FakeBroker, Station, close_intent, open_intent
 from v6.daemon.entries import Entries
 from v6.daemon.gate import Gate
 from v6.errors import BrokerError
@@ -44,11 +45,13 @@ class AskedFeed:
         raise BrokerError("no answer within 10 s")
 
 
-def look(values: dict[str, float | None], halts: tuple[str, ...] = (), *earlier: e.Event) -> tuple[AskedFeed, Station]:
+def look(
+    values: dict[str, float | None], halts: tuple[str, ...] = (), *earlier: e.Event, blocked: str | None = None
+) -> tuple[AskedFeed, Station]:
     station = Station(FixedClock(), FakeBroker([]), list(earlier))
     feed = AskedFeed()
     gate = Gate(station.books, station.clock, lambda: LIMITS)
-    entries = Entries(station.books, station.executor, gate, cast(Feed, feed), station.clock)
+    entries = Entries(station.books, station.executor, gate, cast(Feed, feed), station.clock, lambda _: blocked)
     snapshot = Snapshot("s", 1, NOON, (Row.of(PORTFOLIO_KEY, values),))
     asyncio.run(entries.look((TEMPLATE,), snapshot, TODAY, halts))
     return feed, station
@@ -77,6 +80,23 @@ def test_a_false_condition_asks_nothing(changed: dict[str, float]) -> None:
 
 def test_a_halt_asks_nothing() -> None:
     assert look(dict(CALM), ("positions differ",))[0].asked == 0
+
+
+@pytest.mark.parametrize("halts", [(), ("protective rule stop_loss is unknown",)])
+def test_where_nothing_may_open_an_entry_at_work_is_withdrawn_and_no_exit(halts: tuple[str, ...]) -> None:
+    entry, leave = replace(open_intent(), strategy=TEMPLATE.id), close_intent("p1")
+    sent = [
+        event
+        for number, intent in enumerate((entry, leave), 5)
+        for event in (
+            e.OrderIntended(NOON, intent),
+            e.OrderSending(NOON, intent.order_ref, number),
+            e.OrderSubmitted(NOON, intent.order_ref, number),
+        )
+    ]
+    feed, station = look(dict(CALM), halts, *sent, blocked="trading in SPX is halted")
+    assert (feed.asked, station.broker.cancelled) == (0, [5])
+    assert look(dict(CALM), halts, *sent)[1].broker.cancelled == []
 
 
 def test_an_old_roll_is_given_up() -> None:

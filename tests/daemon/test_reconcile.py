@@ -1,20 +1,27 @@
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from tests.execution.fakes import CONDOR, EXPIRY, NOON, fills, open_intent
-from v6.daemon.reconcile import compare
+from v6.daemon.conflicts import Kind, Resolution
+from v6.daemon.reconcile import Comparison
+from v6.daemon.reconcile import compare as hold_against
 from v6.execution.ledger import Ledger
 from v6.model import event as e
 from v6.model.order import OrderState
 from v6.model.position import Position
+from v6.model.statement import Held, Statement
 
 POSITION = Position("p1", "iron_condor", CONDOR, 2, Decimal("-9.5"), NOON, Decimal(10))
 HELD = {1: 2, 2: -2, 3: -2, 4: 2}
 TODAY = date(2014, 1, 8)
 NONE: dict[date, float] = {}
+
+
+def compare(ours: Ledger, broker: dict[int, int], today: date, closes: dict[date, float], at: datetime) -> Comparison:
+    return hold_against(ours, Statement({c: Held(n) for c, n in broker.items()}, ()), today, closes, at)
 
 
 def ledger(*more: e.Event) -> Ledger:
@@ -26,23 +33,31 @@ def test_agreement_is_silent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("broker", "con_ids"),
+    ("broker", "found"),
     [
-        ({}, [1, 2, 3, 4]),
-        ({**HELD, 99: 1}, [99]),
-        ({**HELD, 2: -1}, [2]),
-        ({con_id: quantity for con_id, quantity in HELD.items() if con_id != 3}, [3]),
+        ({}, dict.fromkeys((1, 2, 3, 4), (Kind.MISSING_THERE, Resolution.FENCE))),
+        ({**HELD, 99: 1}, {99: (Kind.MISSING_HERE, Resolution.HALT)}),
+        ({**HELD, 2: -1}, {2: (Kind.QUANTITY, Resolution.FENCE)}),
+        ({**HELD, 2: -3}, {2: (Kind.QUANTITY, Resolution.HALT)}),
+        ({**HELD, 2: 2}, {2: (Kind.QUANTITY, Resolution.FENCE)}),
+        ({1: 2, 2: -2, 4: 2}, {3: (Kind.MISSING_THERE, Resolution.FENCE)}),
     ],
-    ids=["missing there", "missing here", "quantity", "one leg"],
+    ids=["missing there", "missing here", "fewer", "more", "turned around", "one leg"],
 )
-def test_each_difference_is_named(broker: dict[int, int], con_ids: list[int]) -> None:
-    found = compare(ledger(), broker, TODAY, {NOON.date(): 1800.0}, NOON).unexplained
-    assert [int(text.split()[1].rstrip(":")) for text in found] == con_ids
+def test_each_difference_is_named(broker: dict[int, int], found: dict[int, tuple[Kind, Resolution]]) -> None:
+    result = compare(ledger(), broker, TODAY, {NOON.date(): 1800.0}, NOON)
+    assert {c.con_id: (c.kind, c.resolution) for c in result.conflicts} == found
+    assert len(result.halts) == len(found)
+    fenced = any(resolution is Resolution.FENCE for _, resolution in found.values())
+    assert result.fenced == ({"p1"} if fenced else set()), "what the broker does not wholly hold is not traded"
 
 
 def test_a_structure_that_is_gone_after_its_expiry_has_expired() -> None:
     found = compare(ledger(), {}, EXPIRY + timedelta(days=3), {EXPIRY: 1910.0, EXPIRY + timedelta(days=1): 1.0}, NOON)
-    assert found.unexplained == ()
+    assert {c.con_id: (c.kind, c.resolution) for c in found.conflicts} == dict.fromkeys(
+        HELD, (Kind.EXPIRED, Resolution.BOOK)
+    )
+    assert (found.halts, found.fenced) == ((), set())
     (closed,) = found.events
     assert isinstance(closed, e.PositionClosed)
     assert closed.reason == "expired"
@@ -59,7 +74,8 @@ def test_expiry_without_a_settlement_price_is_left_open_for_a_person() -> None:
         NOON,
     )
     assert found.events == ()
-    assert len(found.unexplained) == 4
+    assert [c.kind for c in found.conflicts] == [Kind.EXPIRED] * 4
+    assert (len(found.halts), found.fenced) == (4, {"p1"})
 
 
 def test_a_structure_that_vanishes_on_its_last_day_is_no_expiry_yet() -> None:
@@ -68,7 +84,7 @@ def test_a_structure_that_vanishes_on_its_last_day_is_no_expiry_yet() -> None:
 
 def test_what_is_left_of_a_reduced_position_is_expected() -> None:
     reduced = e.PositionReduced(NOON, "p1", 1, Decimal("-4.5"), Decimal(490), Decimal(10), "take_profit")
-    assert compare(ledger(reduced), {k: v // 2 for k, v in HELD.items()}, TODAY, NONE, NOON).unexplained == ()
+    assert compare(ledger(reduced), {k: v // 2 for k, v in HELD.items()}, TODAY, NONE, NOON).conflicts == ()
     expired = compare(ledger(reduced), {}, EXPIRY + timedelta(days=1), {EXPIRY: 1800.0}, NOON)
     (closed,) = expired.events
     assert isinstance(closed, e.PositionClosed)
@@ -83,7 +99,8 @@ def test_what_settles_at_the_next_opening_is_not_booked_at_the_close() -> None:
     ours = Ledger([e.PositionOpened(NOON, replace(POSITION, structure=morning))])
     found = compare(ours, {}, EXPIRY + timedelta(days=1), {EXPIRY: 1800.0}, NOON)
     assert found.events == ()
-    assert len(found.unexplained) == 4
+    assert [c.kind for c in found.conflicts] == [Kind.EXPIRED] * 4
+    assert (len(found.halts), found.fenced) == (4, {"p1"})
 
 
 def test_legs_of_several_expiries_do_not_expire_together() -> None:
@@ -108,3 +125,31 @@ def test_commissions_that_came_after_the_booking_count() -> None:
     (closed,) = compare(ours, {}, EXPIRY + timedelta(days=1), {EXPIRY: 1800.0}, NOON).events
     assert isinstance(closed, e.PositionClosed)
     assert (closed.commission, closed.pnl) == (Decimal(10), Decimal("9.5") * 200 - 10)
+
+
+def test_a_leg_of_an_expired_structure_that_another_position_still_needs_is_not_settled_by_it() -> None:
+    far = replace(CONDOR.legs[3], contract=replace(CONDOR.legs[3].contract, con_id=9, expiry=EXPIRY + timedelta(28)))
+    other = replace(POSITION, position_id="p2", structure=replace(CONDOR, legs=(CONDOR.legs[0], far)))
+    ours = ledger(e.PositionOpened(NOON, other))
+    found = compare(ours, {9: 2}, EXPIRY + timedelta(days=1), {EXPIRY: 1800.0}, NOON)
+    assert [event.position_id for event in found.events if isinstance(event, e.PositionClosed)] == ["p1"]
+    assert {c.con_id: c.resolution for c in found.conflicts} == {
+        1: Resolution.FENCE, 2: Resolution.BOOK, 3: Resolution.BOOK, 4: Resolution.BOOK
+    }  # fmt: skip
+    assert found.fenced == {"p2"}
+
+
+@pytest.mark.parametrize(("units", "clean"), [(1, True), (2, True), (3, False)])
+def test_what_a_working_order_may_just_have_filled_is_no_conflict_yet(units: int, clean: bool) -> None:
+    intent = open_intent(quantity=2)
+    ours = Ledger(
+        [
+            e.OrderIntended(NOON, intent),
+            e.OrderSending(NOON, intent.order_ref, 1),
+            e.OrderSubmitted(NOON, "v6-open1", 5),
+        ]
+    )
+    broker = {leg.contract.con_id: leg.ratio * units for leg in CONDOR.legs}
+    assert (compare(ours, broker, TODAY, NONE, NOON).conflicts == ()) is clean
+    broker[1] += 1
+    assert compare(ours, broker, TODAY, NONE, NOON).conflicts != (), "no whole units of the order"

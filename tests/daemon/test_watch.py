@@ -67,6 +67,12 @@ class SeenFeed:
     def stream(self, contracts: list[Contract]) -> None:
         self.wanted = [contract.con_id for contract in contracts]
 
+    def resumed(self) -> list[int]:
+        return []
+
+    def close(self, con_ids: list[int]) -> None:
+        assert con_ids == []
+
     def quote(self, con_id: int) -> Quote | None:
         return self.known.get(con_id)
 

@@ -78,3 +78,17 @@ def test_a_pacing_violation_slows_the_questions_and_is_told() -> None:
         assert stage.gateway.meter.pacing_errors > 0
 
     play(story)
+
+
+def test_account_values_that_the_broker_calls_not_ready_are_unknown_and_stop_opening() -> None:
+    async def story(stage: Stage) -> None:
+        desk = await stage.connected()
+        session = stage.gateway.sessions[0]
+        assert desk.feed.account_value("NetLiquidation") is not None
+        for ready in ("false", "true"):
+            session.send(frame(["6", "2", "AccountReady", ready, "", desk.link.account]))
+            await asyncio.sleep(1)
+            assert (desk.feed.account_value("NetLiquidation") is not None) is (ready == "true")
+            assert (list(desk.feed.reasons()) == []) is (ready == "true")
+
+    play(story)

@@ -410,7 +410,7 @@ def test_a_late_tick_of_a_closed_line_is_not_a_quote() -> None:
     play(story)
 
 
-@pytest.mark.parametrize("codes", [(1100, 1101), (1100, 1102), (2103, 2104)])
+@pytest.mark.parametrize("codes", [(1100, 1101), (2103, 2104)])
 def test_after_a_gap_every_line_is_opened_anew(codes: tuple[int, ...]) -> None:
     async def story(stage: Stage) -> None:
         desk = await stage.connected()

@@ -18,13 +18,15 @@ from v6.daemon.daycheck import DayCheck
 from v6.daemon.entries import Entries
 from v6.daemon.events import DeskEvents
 from v6.daemon.exits import Exits, reductions
-from v6.daemon.foreign import adopt, follow, from_json, to_json
 from v6.daemon.gate import Gate
+from v6.daemon.halts import Halts
+from v6.daemon.permissions import Permissions
 from v6.daemon.policy import PINS, SHADOW_STATE, Policy
-from v6.daemon.reconcile import compare
+from v6.daemon.reconcile import FOREIGN, Reconciler
 from v6.daemon.reload import LAST_GOOD, Accepted, Refusal, Reloader
 from v6.daemon.schedule import closed_for_s, is_last_cycle, next_cycle, session_of
 from v6.daemon.settings import Settings
+from v6.daemon.storeroom import Storeroom
 from v6.daemon.supervise import Supervisor
 from v6.daemon.watch import Watch
 from v6.errors import BrokerError
@@ -40,11 +42,12 @@ from v6.ib.hybrid import HybridStreamer
 from v6.ib.link import Link
 from v6.ib.orders import IbBroker
 from v6.ib.queue import PositionQueue
-from v6.ib.snapshot import Session
+from v6.ib.recheck import LineCheck
 from v6.ib.worker import QueueWorker
+from v6.lang.desk import Underlying
 from v6.model import event as e
-from v6.model.decision import ActionKind, Decision
-from v6.model.snapshot import PORTFOLIO_KEY, Snapshot
+from v6.model.decision import Decision
+from v6.model.snapshot import Snapshot
 from v6.ports import Clock
 from v6.pricing.calendar import TradingCalendar
 from v6.rules import RuleSet, RuleState
@@ -52,20 +55,17 @@ from v6.rules.recorded import RULE_STATE as RULE_STATE
 from v6.store.journal import Journal
 from v6.store.maintenance import audit
 from v6.store.outbox import Outbox
+from v6.store.space import free_bytes
 
 T = TypeVar("T")
 
 CONTEXT: Final = "context"
 POSITION_QUEUE: Final = "position_queue"
-FOREIGN: Final = "foreign_positions"
 
 LEDGER_EVENTS: Final = tuple(kind for kind in e.EVENT_TYPES.values() if kind not in {e.SnapshotTaken, e.DecisionsMade})
 """What the ledger folds; snapshots and decisions are most of a journal and change nothing in it."""
 
 LONGEST_BACKOFF_S: Final = 60.0
-
-SKEW_S: Final = 5.0
-"""With clocks further apart nothing opens; the broker tells whole seconds."""
 
 WRONG_TIME_S: Final = 60.0
 """With clocks further apart nothing is decided at all: times of rules, sessions and expiries would be wrong."""
@@ -84,6 +84,9 @@ class Daemon:
         damage = audit(settings.store / "tables")
         self.outbox = Outbox(self.journal, settings.store / "tables")
         self.books = Books(self.journal, Ledger(event for _, event in self.journal.events(kinds=LEDGER_EVENTS)))
+        free = free_bytes if settings.durable else None
+        self._storeroom = Storeroom(self.outbox, self.journal, self._find, free)
+        self._permissions = Permissions(self.books.ledger, self._find)
         for text in damage:
             self.books.post(e.FindingRaised(clock.now(), "table-damaged", text))
         self._reloader = Reloader(settings.root, store=settings.store if settings.require_diff else None)
@@ -95,9 +98,6 @@ class Daemon:
         self.cycles = 0
         self.journal_hash = ""
         self.latest: Snapshot | None = None
-        self._dirty: tuple[str, ...] = ("not reconciled yet",)
-        self._must_reconcile = True
-        self._adopt = settings.adopt
         self._failures = 0
         self._skew_s = 0.0
         self.policy = self._first_rules()
@@ -106,21 +106,37 @@ class Daemon:
     def _wire(self) -> None:
         settings = self.settings
         self.link = Link(settings.host, settings.port, settings.client_id, self._clock)
-        self.link.on_restored(self._distrust)
+        self.link.on_restored(lambda: self._reconciler.distrust())
         self.link.on_news(self._on_news)
         self._supervisor = Supervisor(self.link, self._clock, settings.downtimes, self._find)
         broker = IbBroker(self.link)
         broker.raise_order_id(max((r.order_id for r in self.books.ledger.orders.values()), default=0))
-        self._broker = broker
+        saved = {FOREIGN: self.journal.state(FOREIGN)}
+        self._reconciler = Reconciler(
+            self.books, saved, broker, self._clock, settings.reconcile_every_s, settings.adopt
+        )
         self.feed = Feed(self.link, self._clock)
+        self._line_check = LineCheck(
+            self.feed, self.link, self._is_open, lambda text: self._find("lines-silent", text)
+        )
         self._executor = Executor(broker, self.books, self._clock)
         context = _restored(self.journal.state(CONTEXT), Context.from_json, Context())
         self._events = DeskEvents(settings.root)
         self._wire_queue()
-        self._watch = Watch(self.feed, self.books.ledger, context, lambda: self._events.calendar, self.hybrid)
+        self._watch = Watch(
+            self.feed, self.books.ledger, context, lambda: self._events.calendar, self.hybrid, self._find
+        )
         gate = Gate(self.books, self._clock, lambda: self.ruleset.desk.limits)
-        self._exits = Exits(self.books, self._executor, gate)
-        self._entries = Entries(self.books, self._executor, gate, self.feed, self._clock)
+        self._exits = Exits(self.books, self._executor, gate, self._reconciler.fenced)
+        self._entries = Entries(self.books, self._executor, gate, self.feed, self._clock, self._blocked)
+        parts = (
+            lambda: self._reconciler.halts,
+            lambda: self.link.health.reasons,
+            self.feed.reasons,
+            self._storeroom.reasons,
+            self._permissions.reasons,
+        )
+        self._halts = Halts(self.books.ledger, settings.downtimes, parts)
 
     def _wire_queue(self) -> None:
         self.queue = _restored(self.journal.state(POSITION_QUEUE), PositionQueue.from_json, PositionQueue())
@@ -178,7 +194,7 @@ class Daemon:
         await self._executor.close()
         self.link.disconnect()
         await self._daycheck.wait()
-        await asyncio.to_thread(self.outbox.flush)
+        await self._storeroom.flush()
         self.journal_hash = self.journal.hash()
         self.journal.close()
 
@@ -189,7 +205,7 @@ class Daemon:
             self._failures = 0
         except BrokerError as error:
             self._failures += 1
-            self._distrust()
+            self._reconciler.distrust()
             log.warning("cycle-failed", error=str(error), failures=self._failures)
             # The next cycle is the retry; a failing broker is asked less and less often.
             await asyncio.sleep(min(2.0**self._failures, LONGEST_BACKOFF_S))
@@ -203,19 +219,20 @@ class Daemon:
         session = session_of(self._calendar, at)
         if session is None or (self.latest is not None and at <= self.latest.ts):
             return
-        if self._must_reconcile or self._watch.context.session != session.day:
-            await self._reconcile(session)
+        if self._reconciler.due(at) or self._watch.context.session != session.day:
+            await self._reconciler.run(session.day, self._watch.previous_close())
+        self._storeroom.look()
         snapshot = await self._watch.snapshot(at, self.cycles, session)
         self.worker.wake()
         decisions = self._decide(snapshot)
         quotes = self._watch.quotes()
         self._exits.chase(quotes)
         self._exits.act(decisions, snapshot.rows[0], quotes, at)
-        halts = self._halts(decisions)
+        halts = self._halts.reasons(at, self._skew_s, decisions, self.policy)
         await self._entries.look(self.ruleset.desk.strategies, snapshot, session.day, halts)
         ends = self.settings.flush_at_close and is_last_cycle(self._calendar, at, self.settings.cycle_s)
         if ends or self.cycles % self.settings.flush_every == 0:
-            await asyncio.to_thread(self.outbox.flush)
+            await self._storeroom.flush()
         if ends:
             self._daycheck.start(at.date())
 
@@ -246,23 +263,25 @@ class Daemon:
             return
         self._watch.reset()
         self.worker.forget()
+        self._permissions.connecting()
         await self._supervisor.connect()
+        self._permissions.connected()
         self.feed.load_account()
         await self._executor.recover()
-        self._must_reconcile = True
+        self._reconciler.distrust()
 
     async def _reconnect(self) -> None:
         """Connect and open the lines at once; what to do is for the next cycle to decide."""
         async with self._turn:
             await self._ensure_link()
-            if session_of(self._calendar, self._clock.now()) is not None:
+            if self._is_open():
                 await self._watch.open_lines(self._clock.now())
                 self.worker.wake()
 
     def _on_news(self, news: News, text: str) -> None:
         """Put on record what the broker said of the connection; that all is well again is told by what follows."""
         if news is News.UNREADABLE:
-            self._distrust()
+            self._reconciler.distrust()
         if news is not News.RESTORED:
             self._find(str(news), text)
 
@@ -271,47 +290,20 @@ class Daemon:
         if not task.cancelled() and task.exception() is not None:
             self._find("background-task-failed", repr(task.exception()))
 
-    def _on_broker_error(self, _: int, code: int, __: str, contract: object) -> None:
+    def _on_broker_error(self, number: int, code: int, text: str, contract: object) -> None:
+        self._permissions.heard(number, code, text)
         con_id = getattr(contract, "conId", None)
         if isinstance(con_id, int):
             self.hybrid.heard(code, con_id)
 
+    def _is_open(self) -> bool:
+        return session_of(self._calendar, self._clock.now()) is not None
+
+    def _blocked(self, underlying: Underlying) -> str | None:
+        return self._permissions.refused(underlying.trading_class) or self._watch.halts.of(underlying.symbol)
+
     def _find(self, code: str, text: str) -> None:
         self.books.post(e.FindingRaised(self._clock.now(), code, text))
-
-    def _distrust(self) -> None:
-        """After a gap in the connection nothing that was known of the account is taken for granted."""
-        self._must_reconcile = True
-
-    async def _reconcile(self, session: Session) -> None:
-        at = self._clock.now()
-        if any(record.fills for record in self.books.ledger.live_orders()):
-            return  # fills are arriving; compare when they have
-        previous_close = self._watch.previous_close()
-        broker = await self._broker.positions()
-        foreign = self._follow_foreign(broker)
-        result = compare(self.books.ledger, broker, session.day, previous_close, at, foreign)
-        if result.events:
-            self.books.post(*result.events)
-        if result.unexplained and result.unexplained != self._dirty:
-            self.books.post(e.FindingRaised(at, "positions-differ", "; ".join(result.unexplained)))
-        self._dirty = result.unexplained
-        self._must_reconcile = bool(result.unexplained)
-
-    def _follow_foreign(self, broker: dict[int, int]) -> dict[int, int]:
-        """Return the positions of another origin by con_id, and put on record when they are not what they were."""
-        before: dict[int, int] = _restored(self.journal.state(FOREIGN), from_json, {})
-        orders = self.books.ledger.orders.values()
-        ours = {leg.contract.con_id for record in orders for leg in record.intent.structure.legs}
-        now = adopt(ours, broker) if self._adopt else follow(before, ours, broker)
-        self._adopt = False
-        if now != before:
-            changed = sum(now.get(c, 0) != before.get(c, 0) for c in now.keys() | before.keys())
-            text = f"{len(now)} contracts of another origin are held, {changed} of them new or changed"
-            self.books.post(
-                e.FindingRaised(self._clock.now(), "foreign-positions", text), state={FOREIGN: to_json(now)}
-            )
-        return now
 
     # -- the rules -------------------------------------------------------------------------------------------------
 
@@ -366,18 +358,6 @@ class Daemon:
         self.latest = snapshot
         self.cycles += 1
         return judged.decisions
-
-    def _halts(self, decisions: tuple[Decision, ...]) -> tuple[str, ...]:
-        """Return every reason why nothing may open now."""
-        halts = [*self._dirty, *self.link.health.reasons]
-        if self._skew_s > SKEW_S:
-            halts.append(f"the broker's clock and ours differ by {self._skew_s:.0f} s")
-        for decision in decisions:
-            where = decision.key or "the portfolio"
-            halts.extend(f"protective rule {rule} is unknown for {where}" for rule in self.policy.unknown(decision))
-            if decision.key == PORTFOLIO_KEY and decision.action and decision.action.kind is ActionKind.HALT_OPENS:
-                halts.append(f"rule {decision.rule_id}")
-        return tuple(halts)
 
 
 async def _ended(tasks: list[asyncio.Task[None]]) -> None:

@@ -13,7 +13,7 @@ from v6.execution.books import Books
 from v6.execution.executor import Executor
 from v6.execution.plan import plan_open
 from v6.ib.feed import Feed
-from v6.lang.desk import StrategyTemplate
+from v6.lang.desk import StrategyTemplate, Underlying
 from v6.model import event as e
 from v6.model.order import Purpose
 from v6.model.snapshot import Row, Snapshot
@@ -22,14 +22,23 @@ from v6.strategy import Refused
 
 
 class Entries:
-    """One opening order per strategy at a time."""
+    """One opening order per strategy at a time; `blocked` tells why nothing may open on an underlying."""
 
-    def __init__(self, books: Books, executor: Executor, gate: Gate, feed: Feed, clock: Clock) -> None:
+    def __init__(
+        self,
+        books: Books,
+        executor: Executor,
+        gate: Gate,
+        feed: Feed,
+        clock: Clock,
+        blocked: Callable[[Underlying], str | None] = lambda _: None,
+    ) -> None:
         self._books = books
         self._executor = executor
         self._gate = gate
         self._feed = feed
         self._clock = clock
+        self._blocked = blocked
         self._conditions: dict[str, tuple[StrategyTemplate, Callable[..., bool | None]]] = {}
         self._said: set[tuple[date, str, str]] = set()
 
@@ -38,13 +47,24 @@ class Entries:
     ) -> None:
         """Open at most one position per template, if its condition is true now and nothing halts opening."""
         self._give_up_old_rolls(today)
+        blocked = [template for template in templates if self._blocked(template.underlying) is not None]
+        for template in blocked:
+            self._withdraw(template)
         if halts:
             return
         portfolio = snapshot.rows[0]
         for template in templates:
+            if template in blocked:
+                continue
             roll = next((r for r in self._books.ledger.rolls.values() if r.strategy == template.id), None)
             if self._due(template, portfolio, today, rolling=roll is not None):
                 await self._open(template, snapshot, today, halts, roll)
+
+    def _withdraw(self, template: StrategyTemplate) -> None:
+        """Ask for the end of an order that would open where nothing may."""
+        for record in self._books.ledger.live_orders():
+            if record.intent.strategy == template.id and record.intent.purpose is Purpose.OPEN:
+                self._executor.cancel(record)
 
     def _due(self, template: StrategyTemplate, portfolio: Row, today: date, *, rolling: bool) -> bool:
         ledger = self._books.ledger

@@ -46,6 +46,9 @@ async def offered(template: StrategyTemplate, feed: Feed, market: Market) -> lis
     if not contracts:
         return Refused((f"no {target.trading_class} strikes of {expiry} are in the range that would be traded",))
     quotes = await feed.once(contracts)
+    halted = [c for c in contracts if (quote := quotes.get(c.con_id)) is not None and quote.halted]
+    if halted:
+        return Refused((f"trading in {len(halted)} of {len(contracts)} contracts is halted, {halted[0]} among them",))
     return [Offer(c, quotes[c.con_id]) for c in contracts if live(quotes.get(c.con_id)) is not None]
 
 

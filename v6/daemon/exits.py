@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from v6.daemon.gate import Gate
@@ -37,13 +37,17 @@ def reductions(decisions: Sequence[Decision], ledger: Ledger, at: datetime) -> I
 
 
 class Exits:
-    """One closing order per position at a time; a resting one follows the market."""
+    """One closing order per position at a time; a resting one follows the market, none trades what is `fenced`."""
 
-    def __init__(self, books: Books, executor: Executor, gate: Gate) -> None:
+    def __init__(
+        self, books: Books, executor: Executor, gate: Gate, fenced: Callable[[], frozenset[str]] = frozenset
+    ) -> None:
         self._books = books
         self._executor = executor
         self._gate = gate
+        self._fenced = fenced
         self._unpriced: set[str] = set()
+        self._fenced_told: set[str] = set()
 
     def chase(self, quotes: dict[int, Quote]) -> None:
         """Move every resting closing order to where it fills now."""
@@ -56,6 +60,10 @@ class Exits:
     def act(self, decisions: Sequence[Decision], portfolio: Row, quotes: dict[int, Quote], at: datetime) -> None:
         """Send one closing order for each position that is to be closed or reduced and has none under way."""
         ledger = self._books.ledger
+        self._fenced_told &= self._fenced()
+        for record in ledger.live_orders():
+            if record.intent.purpose is Purpose.CLOSE and record.intent.position_id in self._fenced():
+                self._executor.cancel(record)
         for decision in decisions:
             holding = ledger.holdings.get(decision.key)
             if holding is not None and decision.action is not None and decision.action.kind in CLOSING:
@@ -76,6 +84,13 @@ class Exits:
     ) -> None:
         ledger = self._books.ledger
         if ledger.live_for(decision.key) is not None:
+            return
+        if decision.key in self._fenced():
+            # The broker does not hold all of it: what closes the rest of a structure would open what is gone.
+            if decision.key not in self._fenced_told:
+                self._fenced_told.add(decision.key)
+                text = f"{decision.key}: the broker does not hold all of it, so {decision.rule_id} cannot close it"
+                self._books.post(e.FindingRaised(at, "exit-fenced", text))
             return
         attempt = ledger.attempts(decision.key) + 1
         intent = plan_close(decision, holding.now(), units, quotes, at, attempt)

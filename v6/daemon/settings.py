@@ -25,6 +25,7 @@ class Settings:
     positions of another origin that are there at the start as their owner's: watched, never traded, no reason to halt.
     With `require_diff` an edit that loosens the rules is taken only when `v6 diff` has looked at it on this store's
     record. `self_check` makes the day's decisions again at its close, off the loop; what it returns are findings.
+    Every `reconcile_every_s` of a session the account is compared with the books, beside after every gap.
     """
 
     root: Path
@@ -42,3 +43,4 @@ class Settings:
     adopt: bool = False
     require_diff: bool = False
     self_check: SelfCheck | None = None
+    reconcile_every_s: float = 900.0

@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from v6.daemon.halted import TradingHalts
 from v6.errors import BrokerError
 from v6.execution.ledger import Ledger
 from v6.ib.context import Context, begin_session, observe
@@ -51,12 +52,14 @@ class Watch:
         context: Context,
         events: Callable[[], EventCalendar] = EventCalendar,
         hybrid: HybridStreamer | None = None,
+        find: Callable[[str, str], None] = lambda *_: None,
     ) -> None:
         self._feed = feed
         self._hybrid = hybrid or HybridStreamer(feed, PositionQueue())
         self._ledger = ledger
         self._events = events
         self.context = context
+        self.halts = TradingHalts(feed, find)
         self._indices: dict[str, Contract] = {}
         self._others: dict[str, Underlying] = {}
         self._closes: dict[date, float] = {}
@@ -79,7 +82,9 @@ class Watch:
         await self._find_indices(at)
         await self._find_others(at)
         await self._read_history(at, session.day)
+        self.halts.ask_anew()
         await self._stream(at)
+        self.halts.look(self._watched(), self._hybrid.quotes())
         held = [holding.now() for holding in self._ledger.holdings.values()]
         outlooks = self._outlooks(session.day)
         inputs = Inputs(
@@ -186,6 +191,12 @@ class Watch:
         while waited < SETTLE_S and any(self._feed.quote(c.con_id) is None for c in wanted):
             await asyncio.sleep(POLL_S)
             waited += POLL_S
+
+    def _watched(self) -> Iterable[Contract]:
+        held = {leg.symbol for leg in self._legs()}
+        yield from self._indices.values()
+        yield from (other.contract for symbol, other in self._others.items() if symbol in held)
+        yield from self._legs()
 
     def _legs(self) -> Iterable[Contract]:
         for holding in self._ledger.holdings.values():

@@ -129,7 +129,17 @@ def quote_of(ticker: ib_async.Ticker, con_id: int, at: datetime) -> Quote:
         close=price(ticker.close),
         greeks=_greeks(ticker.modelGreeks),
         type=_TYPES.get(ticker.marketDataType, QuoteType.DELAYED_FROZEN),
+        halted=halted(ticker),
     )
+
+
+def halted(ticker: ib_async.Ticker) -> bool | None:
+    """Return whether tick 49 says that trading is halted (1 by the exchange, 2 by volatility), None if it never came.
+
+    ib_async makes 0 of -1, "not known", which IB sends with frozen prices: those are not live anyway.
+    """
+    told = number(ticker.halted)
+    return None if told is None else told > 0
 
 
 def dividend_of(ticker: ib_async.Ticker) -> NextDividend:

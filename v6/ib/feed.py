@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
@@ -31,9 +31,12 @@ class Feed:
         self._link = link
         self._clock = clock
         self._lines: dict[int, ib_async.Ticker] = {}
+        self._streamed: dict[int, Contract] = {}
         self._seen: dict[int, datetime] = {}
+        self._halted: set[int] = set()
         self._converted: dict[int, tuple[tuple[object, ...], Quote]] = {}
         self._account: dict[str, tuple[float, datetime]] = {}
+        self._account_ready = True
         self._unrealized: dict[int, tuple[float, datetime]] = {}
         self._confirmed: datetime | None = None
         self._details: dict[tuple[str, str, date], dict[tuple[float, str], Contract]] = {}
@@ -55,6 +58,7 @@ class Feed:
                 if con_id not in self._lines:
                     # IB refuses generic ticks that a kind of contract does not have, so only stocks are asked.
                     extra = DIVIDENDS if contract.sec_type is SecType.STOCK else ""
+                    self._streamed[con_id] = contract
                     self._lines[con_id] = self._link.ib.reqMktData(convert.to_ib(contract), extra)
         except ConnectionError as error:
             raise BrokerError(f"market data: {error}") from error
@@ -62,17 +66,49 @@ class Feed:
     def refused(self, con_id: int) -> bool:
         """Drop a line that the broker would not open; False if there was none."""
         known = self._lines.pop(con_id, None) is not None
+        self._streamed.pop(con_id, None)
         self._drop(con_id)
         return known
+
+    def close(self, con_ids: Iterable[int]) -> None:
+        """Close lines, to be opened anew by the next `stream`; raises BrokerError."""
+        try:
+            for con_id in list(con_ids):
+                self._close(con_id)
+        except ConnectionError as error:
+            raise BrokerError(f"market data: {error}") from error
+
+    def silent(self) -> list[int]:
+        """Return the lines on which nothing has come since they were opened, or kept over a gap."""
+        return [con_id for con_id in self._lines if con_id not in self._seen]
+
+    def ask_again(self, con_ids: Iterable[int]) -> None:
+        """Close these lines and open them anew at once; raises BrokerError."""
+        contracts = [self._streamed[con_id] for con_id in con_ids if con_id in self._lines]
+        self.close(contract.con_id for contract in contracts)
+        self.stream([self._streamed[con_id] for con_id in self._lines] + contracts)
+
+    def resumed(self) -> list[int]:
+        """Return the lines that told of a halt since they were opened, and then of its end."""
+        lines = ((con_id, self._lines.get(con_id)) for con_id in sorted(self._halted))
+        return [con_id for con_id, ticker in lines if ticker is not None and convert.halted(ticker) is False]
 
     def forget_lines(self) -> None:
         """Drop what was subscribed on a connection that is gone; old values never count as quotes again."""
         self._lines.clear()
+        self._streamed.clear()
         self._seen.clear()
+        self._halted.clear()
         self._converted.clear()
         self._account.clear()
+        self._account_ready = True
         self._unrealized.clear()
         self._confirmed = None
+
+    def reasons(self) -> Iterator[str]:
+        """Yield why nothing may open: the broker itself says that its figures of the account may be wrong."""
+        if not self._account_ready:
+            yield "the broker's figures of the account are not ready"
 
     def connected(self) -> bool:
         """Tell whether there is a connection that could answer."""
@@ -87,7 +123,8 @@ class Feed:
         if ticker is None or seen is None:
             return None
         # All that a quote is made from: read several times in a cycle, and converted once.
-        source = (seen, ticker.bid, ticker.ask, ticker.last, ticker.close, ticker.modelGreeks, ticker.marketDataType)
+        source = (seen, ticker.bid, ticker.ask, ticker.last, ticker.close, ticker.modelGreeks, ticker.marketDataType,
+                  ticker.halted)  # fmt: skip
         known = self._converted.get(con_id)
         if known is None or known[0] != source:
             known = self._converted[con_id] = (source, convert.quote_of(ticker, con_id, seen))
@@ -225,8 +262,8 @@ class Feed:
             self._confirmed = at
 
     def account_value(self, tag: str) -> tuple[float, datetime] | None:
-        """Return an account value in dollars and when it was last confirmed."""
-        stamp = self._account.get(tag)
+        """Return an account value in dollars and when it was last confirmed, None while it is unknown or not ready."""
+        stamp = self._account.get(tag) if self._account_ready else None
         return None if stamp is None else self._current(stamp)
 
     def unrealized(self) -> dict[int, tuple[float, datetime]]:
@@ -253,6 +290,8 @@ class Feed:
             # A late tick of a subscription that is closed changes a ticker that nobody reads any more.
             if contract is not None and self._link.ib.wrapper.tickers.get(hash(contract)) is ticker:
                 self._seen[contract.conId] = now
+                if convert.halted(ticker):
+                    self._halted.add(contract.conId)
 
     def _on_account_value(self, value: ib_async.AccountValue) -> None:
         self._take_account_value(value, self._clock.now())
@@ -261,6 +300,9 @@ class Feed:
         self._take_portfolio(item, self._clock.now())
 
     def _take_account_value(self, value: ib_async.AccountValue, now: datetime) -> None:
+        if value.tag == "AccountReady" and value.account == self._link.account:
+            # False while IB's server of the account is reset: its values may be out of date or incorrect.
+            self._account_ready = value.value.lower() != "false"
         # BASE is the account's own currency, which need not be dollars.
         if value.account != self._link.account or value.currency != convert.CURRENCY or value.modelCode:
             return
@@ -284,19 +326,24 @@ class Feed:
 
     def _close(self, con_id: int) -> None:
         contract = self._lines.pop(con_id).contract
+        self._streamed.pop(con_id, None)
         if contract is not None:
             self._link.ib.cancelMktData(contract)
         self._drop(con_id)
 
     def _resubscribe(self) -> None:
-        """After a gap let go of every line, to be opened anew: a dead one cannot be told from a quiet one."""
-        for con_id in list(self._lines):
-            self._close(con_id)
+        """After a gap let go of every line, to be opened anew; of one that the broker kept, of what it said before."""
+        if self._link.lines_kept:
+            self._seen.clear()
+        else:
+            for con_id in list(self._lines):
+                self._close(con_id)
         self._link.ib.client.reqAccountUpdates(True, self._link.account)  # type: ignore[no-untyped-call]
 
     def _drop(self, con_id: int) -> list[ib_async.Ticker]:
         """Let ib_async forget the contract's ticker, so that the next subscription begins with an empty one."""
         self._seen.pop(con_id, None)
+        self._halted.discard(con_id)
         self._converted.pop(con_id, None)
         tickers = self._link.ib.wrapper.tickers
         keys = [k for k, t in tickers.items() if t.contract is not None and t.contract.conId == con_id]

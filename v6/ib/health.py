@@ -16,7 +16,8 @@ SOUND_FARM: Final = {
 """An inactive farm (2107, 2108) sleeps until somebody asks it: nothing is wrong with it."""
 
 LOST: Final = frozenset({1100, 2110})
-RESTORED: Final = frozenset({1101, 1102})
+LINES_LOST, LINES_KEPT = 1101, 1102
+RESTORED: Final = frozenset({LINES_LOST, LINES_KEPT})
 PORT_RESET, PACE_EXCEEDED, ID_IN_USE, COMPETING_SESSION = 1300, 100, 326, 10197
 NOTICES: Final = frozenset({*SOUND_FARM, 2119})
 """All is well with a data farm: never the reason why something failed."""

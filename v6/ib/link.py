@@ -51,6 +51,8 @@ class Link:
         self.last_error = ""
         self.errors: Counter[int] = Counter()
         self._id_in_use = False
+        self.lines_kept = False
+        """Whether the last restoration kept the lines, by the broker's word (1102)."""
         self._restored: list[Callable[[], None]] = []
         self._news: list[Callable[[News, str], None]] = []
         self._asking_time = asyncio.Lock()
@@ -142,6 +144,7 @@ class Link:
         if news is not None:
             self._tell(news, f"{code} {text}")
         if news is News.RESTORED and self.ib.isConnected():
+            self.lines_kept = code == health.LINES_KEPT
             for listener in self._restored:
                 listener()
         if code < 2100 or code >= 2200:

@@ -10,11 +10,12 @@ from typing import Final
 import ib_async
 
 from v6.errors import BrokerError
-from v6.ib import convert
+from v6.ib import convert, statement
 from v6.ib.health import LinkState
 from v6.ib.link import Link
 from v6.ib.pacing import Lane
 from v6.model.contract import Side
+from v6.model.statement import Execution, Statement
 from v6.ports import BrokerEvent, BrokerStatus, OrderReport, Ticket
 
 ENDED: Final = frozenset({BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.REJECTED})
@@ -97,6 +98,20 @@ class IbBroker:
         # A change that comes amid the answer follows the older figure, also when it is a zero.
         held = {item.contract.conId: int(item.position) for item in items}
         return {con_id: quantity for con_id, quantity in held.items() if quantity}
+
+    async def statement(self) -> Statement:
+        """Return what the account holds and which orders work in it, whoever traded; raises BrokerError."""
+        ib = self._link.ib
+        async with self._asking:
+            items = await self._link.ask(ib.reqPositionsAsync, "positions")
+            live = await self._link.ask(ib.reqAllOpenOrdersAsync, "open orders")
+        return Statement(statement.held(items, self._link.account), tuple(map(statement.open_order, live)))
+
+    async def executions(self) -> list[Execution]:
+        """Return the executions of everybody that the broker still tells, those of today; raises BrokerError."""
+        async with self._asking:
+            fills = await self._link.ask(self._link.ib.reqExecutionsAsync, "executions")
+        return statement.executions(fills)
 
     async def evidence(self) -> list[BrokerEvent]:
         ib = self._link.ib

@@ -17,6 +17,9 @@ PROBE_EVERY: Final = timedelta(seconds=60)
 """With the circuit open one attempt a minute asks whether the broker is back."""
 
 PAGE_AFTER: Final = timedelta(minutes=5)
+STOP_OPENS: Final = timedelta(minutes=5)
+"""Nothing opens so shortly before an expected downtime: an order at work then would be out of our hands."""
+
 GRACE: Final = timedelta(minutes=10)
 """An expected downtime may end so much later before somebody is called."""
 
@@ -42,6 +45,16 @@ class Downtime:
                 return ends.astimezone(at.tzinfo)
         return None
 
+    def begins_within(self, at: datetime, span: timedelta) -> datetime | None:
+        """Return when an interruption that begins after the moment, and within the span, begins; None if none does."""
+        local = at.astimezone(NEW_YORK)
+        for day in (local.date(), (local + span).date()):
+            begins, _ = self._on(day)
+            ahead = begins.astimezone(at.tzinfo) - at
+            if (self.weekday is None or day.weekday() == self.weekday) and timedelta(0) < ahead <= span:
+                return begins.astimezone(at.tzinfo)
+        return None
+
     def _on(self, day: date) -> tuple[datetime, datetime]:
         last = day if self.end > self.start else day + timedelta(days=1)
         return datetime.combine(day, self.start, NEW_YORK), datetime.combine(last, self.end, NEW_YORK)
@@ -60,6 +73,21 @@ def expected(calendar: Sequence[Downtime], at: datetime) -> tuple[Downtime, date
     """Return the interruption that covers the moment and ends last, and its end; None if none does."""
     found = [(down, end) for down in calendar if (end := down.covers(at)) is not None]
     return max(found, key=lambda item: item[1], default=None)
+
+
+def stops_opens(calendar: Sequence[Downtime], at: datetime) -> str | None:
+    """Return, in words, the interruption that is on or begins within STOP_OPENS; None if there is none.
+
+    Whether it lies inside a session needs no look: outside of one nothing opens anyway.
+    """
+    now = expected(calendar, at)
+    if now is not None:
+        return f"{now[0].name} is on until {now[1]:%H:%M} UTC"
+    ahead = [(begins, down) for down in calendar if (begins := down.begins_within(at, STOP_OPENS)) is not None]
+    if not ahead:
+        return None
+    begins, down = min(ahead, key=lambda item: item[0])
+    return f"{down.name} begins at {begins:%H:%M} UTC"
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,8 +64,8 @@ def build(inputs: Inputs) -> Snapshot:
 
 
 def live(quote: Quote | None) -> Quote | None:
-    """Return the quote if it tells of now: delayed and frozen prices are never taken for live ones."""
-    return quote if quote is not None and quote.type is QuoteType.LIVE else None
+    """Return the quote if it tells of now: delayed, frozen and halted prices are never taken for live ones."""
+    return quote if quote is not None and quote.type is QuoteType.LIVE and quote.halted is not True else None
 
 
 def price_of(quote: Quote | None) -> float | None:

@@ -35,7 +35,10 @@ class Greeks:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What is known of one contract's market; None is missing. `at` is when the last tick arrived."""
+    """What is known of one contract's market; None is missing. `at` is when the last tick arrived.
+
+    A `halted` contract is not traded at present, whatever stands in its book; None says nothing of it.
+    """
 
     con_id: int
     at: datetime
@@ -45,6 +48,7 @@ class Quote:
     close: float | None = None
     greeks: Greeks | None = None
     type: QuoteType = QuoteType.LIVE
+    halted: bool | None = None
 
     @property
     def mid(self) -> float | None:

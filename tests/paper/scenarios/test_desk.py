@@ -77,8 +77,8 @@ def test_what_could_not_be_closed_in_a_halt_is_told_and_closed_when_quotes_are_b
     assert clean(halt.report)
     begin, end = HALTS[0]
     told = [f for f in halt.of(e.FindingRaised) if begin < f.at < end]
-    assert {f.code for f in told} == {"no-price"}
-    waiting = {f.text.split(":")[0] for f in told}
+    assert {f.code for f in told} == {"no-price", "trading-halted"}
+    waiting = {f.text.split(":")[0] for f in told if f.code == "no-price"}
     assert waiting
     closed = {c.position_id: c.at for c in halt.of(e.PositionClosed)}
     assert waiting <= set(closed)
