@@ -62,6 +62,8 @@ class PaperGateway:
     ) -> None:  # fmt: skip
         """Open an account; `rates` are the continuous interest and dividend yield that the option calculator uses."""
         self.market = market
+        # The look at a protocol's methods costs more than the answer; a market does not change its kind.
+        self._halting = market if isinstance(market, HaltingMarket) else None
         self.clock = clock
         self.account = account
         self.calendar = calendar or xnys()
@@ -170,7 +172,7 @@ class PaperGateway:
 
     def halt(self) -> Halt | None:
         """Return what the exchange does not do at present, None where and while there is no halt."""
-        return self.market.halt(self.clock.now()) if isinstance(self.market, HaltingMarket) else None
+        return None if self._halting is None else self._halting.halt(self.clock.now())
 
     def figures(self, marks: Mapping[int, Mark | None] | None = None) -> Figures:
         """Return the account in money; `marks` spares a call of the market if it is at hand."""

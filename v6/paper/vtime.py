@@ -292,9 +292,14 @@ class VirtualClock:
             raise ValueError("the start of virtual time needs a time zone")
         self._loop = loop
         self._start = start
+        # Time stands still while a turn of the loop runs, and is read dozens of times in it.
+        self._read = (0.0, start)
 
     def now(self) -> datetime:
-        return self._start + timedelta(seconds=self._loop.time())
+        second = self._loop.time()
+        if self._read[0] != second:
+            self._read = (second, self._start + timedelta(seconds=second))
+        return self._read[1]
 
 
 def run_virtual(

@@ -45,6 +45,7 @@ from v6.model.event import (
 )
 from v6.model.order import OrderIntent, OrderState
 from v6.model.position import Position, Structure
+from v6.store.columns import turned
 
 Cell: TypeAlias = float | int | bool | str | date | datetime | None
 TableRow: TypeAlias = dict[str, Cell]
@@ -184,12 +185,11 @@ def arrow_table(name: str, rows: Iterable[Mapping[str, Cell]]) -> pa.Table:
 
     NaN and infinities never pass: Parquet statistics would make them compare wrongly later.
     """
-    listed = list(rows)
     schema = TABLES[name]
     columns = []
-    for field in schema:
+    for field, cells in zip(schema, turned(schema.names, list(rows)), strict=True):
         try:
-            column = pa.array([row.get(field.name) for row in listed], type=field.type)
+            column = pa.array(cells, type=field.type)
         except (pa.ArrowException, OverflowError, TypeError) as error:
             raise StoreError(f"table {name}, column {field.name}: {error}") from error
         if pa.types.is_floating(field.type) and pc.all(pc.is_finite(column)).as_py() is False:

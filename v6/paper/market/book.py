@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from v6.model.contract import Right
 from v6.paper.market import surface
-from v6.paper.market.intraday import Close, Tape, Tick
+from v6.paper.market.ahead import Ahead
+from v6.paper.market.intraday import Close, Tape
 from v6.paper.market.listing import SPX, VIX, Listing, settles_at
 from v6.paper.ports import Mark
 from v6.pricing import bsm
@@ -46,6 +47,9 @@ class Rates:
 
 FLAT_RATES: Final = Rates()
 
+_Priced: TypeAlias = tuple[bool, float, float, float, int, int, float, float, float, float, float]
+"""Of one option: not settled yet, price, bid, ask, their sizes, volatility, delta, gamma, theta, vega."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
@@ -71,6 +75,7 @@ class Book:
         self._widen = widen
         self._columns = lru_cache(maxsize=256)(self._make_columns)
         self._closes = lru_cache(maxsize=256)(self._make_closes)
+        self._ahead = Ahead(self._price, tape.rests_at)
 
     def marks(self, con_ids: Sequence[int], at: datetime) -> list[Mark | None]:
         """Return the book of each contract, None for one that is unknown or has settled.
@@ -88,35 +93,37 @@ class Book:
                 result[i] = Mark(tick.vix, None, tick.vix, 0, 0, tick.previous.vix)
         columns = self._columns(ids)
         if columns.places:
-            self._quote(columns, ids, tick, moment, result)
+            closes = self._closes(ids, tick.previous)
+            for i, close, row in zip(columns.places, closes, self._ahead.row(ids, moment), strict=True):
+                alive, worth, b, a, b_size, a_size, vol, delta, gamma, theta, vega = row
+                if alive:
+                    bidden, size = (b, b_size) if b > 0 else (None, 0)
+                    result[i] = Mark(worth, bidden, a, size, a_size, close, vol, delta, gamma, theta, vega, tick.spot)
         return result
 
-    def _quote(
-        self, columns: _Columns, ids: tuple[int, ...], tick: Tick, moment: float, result: list[Mark | None]
-    ) -> None:
-        iv, value = self._value(columns, tick.spot, tick.vix, moment)
+    def _price(self, ids: tuple[int, ...], moments: Sequence[float]) -> list[list[_Priced]]:
+        """Return for each moment the rows of the options among the ids; there must be some."""
+        columns = self._columns(ids)
+        ticks = [self._tape.at(moment) for moment in moments]
+        at = np.array(moments)[:, np.newaxis]
+        vix = np.array([[tick.vix] for tick in ticks])
+        iv, value = self._value(columns, np.array([[tick.spot] for tick in ticks]), vix, at)
         price = value.price.round(_PRICE_DECIMALS)
-        bid, ask = quotes(price, tick.vix, 1.0 if self._widen is None else self._widen(moment))
+        widen = self._widen
+        widening = 1.0 if widen is None else np.array([[widen(moment)] for moment in moments])
         greeks = np.array((iv, value.delta, value.gamma, value.theta, value.vega)).round(_GREEK_DECIMALS)
-        bid_size, ask_size = self._sizes(columns.con_ids, moment)
-        rows = zip(
-            columns.places,
-            (columns.settles > moment).tolist(),
-            price.tolist(),
-            bid.tolist(),
-            ask.tolist(),
-            bid_size.tolist(),
-            ask_size.tolist(),
-            self._closes(ids, tick.previous),
-            *greeks.tolist(),
-            strict=True,
+        tables = (
+            columns.settles > at,
+            price,
+            *quotes(price, vix, widening),
+            *self._sizes(columns.con_ids, at),
+            *greeks,
         )
-        for i, alive, worth, b, a, b_size, a_size, close, vol, delta, gamma, theta, vega in rows:
-            if alive:
-                bidden, size = (b, b_size) if b > 0 else (None, 0)
-                result[i] = Mark(worth, bidden, a, size, a_size, close, vol, delta, gamma, theta, vega, tick.spot)
+        return [list(zip(*rows, strict=True)) for rows in zip(*(table.tolist() for table in tables), strict=True)]
 
-    def _value(self, columns: _Columns, spot: float, vix: float, moment: float) -> tuple[Array, bsm.Valuation]:
+    def _value(
+        self, columns: _Columns, spot: float | Array, vix: float | Array, moment: float | Array
+    ) -> tuple[Array, bsm.Valuation]:
         rate, dividend = self._rates.rate, self._rates.dividend
         years = np.maximum(columns.settles - moment, _SHORTEST_S) / _SECONDS_PER_YEAR
         moneyness = np.log(columns.strikes / spot) - (rate - dividend) * years
@@ -128,9 +135,9 @@ class Book:
         closes: list[float] = np.round(value.price, _PRICE_DECIMALS).tolist()
         return closes
 
-    def _sizes(self, con_ids: Integers, moment: float) -> tuple[Integers, Integers]:
+    def _sizes(self, con_ids: Integers, moments: Array) -> tuple[Integers, Integers]:
         """Return sizes that change each minute and depend on (seed, contract, minute) alone (splitmix64)."""
-        z = (con_ids << np.uint64(32)) ^ np.uint64(int(moment // 60)) ^ self._seed
+        z = (con_ids << np.uint64(32)) ^ (moments // 60).astype(np.uint64) ^ self._seed
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         z ^= z >> np.uint64(31)
@@ -155,7 +162,7 @@ class Book:
         return _Columns(places, con_ids, np.array(strikes), np.array(settles), np.array(calls, dtype=np.bool_))
 
 
-def quotes(price: Array, vix: float, widening: float = 1.0) -> tuple[Array, Array]:
+def quotes(price: Array, vix: float | Array, widening: float | Array = 1.0) -> tuple[Array, Array]:
     """Return (bid, ask) around each price, rounded outward to the tick grid; a bid may come out as 0, an ask not."""
     half = 0.5 * SPREAD_SCALE * (vix / SPREAD_VIX) * widening * price**SPREAD_POWER
     low, high = price - half, price + half

@@ -88,6 +88,11 @@ class Tape:
         j = int(minute)
         return Tick(_between(path.spot, j, part), _between(path.vix, j, part), self.close(past))
 
+    def rests_at(self, moment: float) -> float:
+        """Return when the session that is open at a moment closes, the moment itself outside the sessions."""
+        i = bisect_right(self._opens, moment) - 1
+        return max(self._closes[i], moment) if i >= 0 else moment
+
     def close(self, i: int) -> Close:
         """Return the close of the history's session number i."""
         session = self._sessions[i]

@@ -30,10 +30,10 @@ _VIX_WEIGHT = -expm1(-SPEED * VIX_YEARS) / (SPEED * VIX_YEARS)
 _LONG_RUN_CAP = 2.4
 
 
-def variance_swap(vix: float, years: npt.ArrayLike) -> Array:
+def variance_swap(vix: float | Array, years: npt.ArrayLike) -> Array:
     """Return the total variance (volatility squared times years) that a log contract of each maturity is worth."""
     t = np.asarray(years, dtype=np.float64)
-    long_run = min(LONG_RUN, _LONG_RUN_CAP * vix)
+    long_run = np.minimum(LONG_RUN, _LONG_RUN_CAP * vix)
     instant_less_long = (vix * vix - long_run * long_run) / _VIX_WEIGHT
     result: Array = 1e-4 * (long_run * long_run * t + instant_less_long * -np.expm1(-SPEED * t) / SPEED)
     return result
@@ -54,7 +54,7 @@ def smile(at_the_money: npt.ArrayLike, log_moneyness: npt.ArrayLike) -> Array:
     return result
 
 
-def vols(vix: float, log_moneyness: npt.ArrayLike, years: npt.ArrayLike) -> Array:
+def vols(vix: float | Array, log_moneyness: npt.ArrayLike, years: npt.ArrayLike) -> Array:
     """Return the implied volatilities (ratios) at ln(K/F) and years to expiry, given the VIX in points."""
     t = np.asarray(years, dtype=np.float64)
     result: Array = np.sqrt(smile(theta(variance_swap(vix, t)), log_moneyness) / t)
