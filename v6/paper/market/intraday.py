@@ -88,6 +88,10 @@ class Tape:
         j = int(minute)
         return Tick(_between(path.spot, j, part), _between(path.vix, j, part), self.close(past))
 
+    def session_day(self, moment: float) -> date:
+        """Return the day of the last session that had opened by a moment."""
+        return self._sessions[max(bisect_right(self._opens, moment) - 1, 0)].day
+
     def close(self, i: int) -> Close:
         """Return the close of the history's session number i."""
         session = self._sessions[i]
