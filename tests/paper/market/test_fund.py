@@ -118,7 +118,7 @@ def test_before_a_dividend_a_deep_call_is_worth_its_exercise_and_not_less(market
     (paid,) = market.dividends(SPY.con_id, EX_DAY, EX_DAY)
     after = quoted(market, call(date(2014, 6, 27), 150), noon(6, 20))
     fell = share - quoted(market, SPY.con_id, noon(6, 20)).price
-    assert deep.price - after.price == pytest.approx(fell, abs=0.1), "it falls with the share, dividend and all"
+    assert deep.price - after.price == pytest.approx(fell, abs=0.3), "it falls with the share, dividend and all"
     assert fell == pytest.approx(float(paid.amount), abs=2.0)
 
 
