@@ -386,7 +386,7 @@ def test_a_stop_waits_until_its_price_is_reached() -> None:
 def test_symbols_are_found_by_how_they_begin() -> None:
     async def story(ib: IB) -> None:
         found = await ib.reqMatchingSymbolsAsync("s")
-        assert [(d.contract.symbol, d.derivativeSecTypes) for d in found] == [("SPX", ["OPT"])]
+        assert [(d.contract.symbol, d.derivativeSecTypes) for d in found] == [("SPX", ["OPT"]), ("SPY", ["OPT"])]
         assert await ib.reqMatchingSymbolsAsync("QQ") == []
 
     play(story)

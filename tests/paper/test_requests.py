@@ -21,7 +21,8 @@ from ib_async.client import Client
 from ib_async.contract import DeltaNeutralContract
 
 from v6.paper.codec import Malformed
-from v6.paper.requests import TABLES, decimal, history, parse, place_order, quotes, req_id
+from v6.paper.placement import place_order
+from v6.paper.requests import TABLES, decimal, history, parse, quotes, req_id
 
 PUT = Option("SPX", "20150320", 2000, "P", "SMART", conId=11, currency="USD", tradingClass="SPXW")
 COMBO = Bag(

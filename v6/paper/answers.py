@@ -33,6 +33,7 @@ from v6.paper.listing import (
     underlying,
 )
 from v6.paper.orders import PaperExecution, PaperOrder, completed_order, open_order, order_status
+from v6.paper.placement import place_order
 from v6.paper.times import moment
 from v6.pricing.calendar import new_york_date
 
@@ -144,7 +145,7 @@ def rule(session: Session, fields: Fields) -> None:
 
 
 def place(session: Session, fields: Sequence[str]) -> None:
-    session.gateway.desk.place(session.client_id, ask.place_order(fields))
+    session.gateway.desk.place(session.client_id, place_order(fields))
 
 
 def cancel(session: Session, fields: Fields) -> None:

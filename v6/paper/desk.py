@@ -35,8 +35,8 @@ from v6.paper.orders import (
     open_order,
     order_status,
 )
+from v6.paper.placement import PlaceOrder
 from v6.paper.ports import HaltingMarket, Mark, Market
-from v6.paper.requests import PlaceOrder
 from v6.ports import Clock
 
 LATENCY_S: Final = 0.05

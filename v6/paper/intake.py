@@ -14,8 +14,9 @@ from v6.paper.codec import Malformed
 from v6.paper.listing import RULES, resolve, rule_of
 from v6.paper.matching import BAG_TICK, book_of, divisible, on_tick
 from v6.paper.orders import MarginChange, OrderType, PaperOrder, Terms
+from v6.paper.placement import PlaceOrder
 from v6.paper.ports import Market
-from v6.paper.requests import UNSET, PlaceOrder, integer
+from v6.paper.requests import UNSET, integer
 
 _UNSUPPORTED: Final = (
     "goodAfterTime", "goodTillDate", "trailStopPrice", "trailingPercent", "adjustedOrderType", "faGroup", "modelCode",

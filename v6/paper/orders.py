@@ -27,7 +27,8 @@ from v6.paper.fields import (
     S11,
 )
 from v6.paper.listing import bag_block, block, stamp
-from v6.paper.requests import PlaceOrder, WireLeg
+from v6.paper.placement import PlaceOrder
+from v6.paper.requests import WireLeg
 
 
 class OrderType(StrEnum):

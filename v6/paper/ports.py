@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
@@ -111,6 +112,24 @@ class StockMarket(Protocol):
 
     def stock(self, con_id: int, at: datetime) -> StockTerms | None:
         """Return the terms of a stock at the moment, None for what is no stock."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dividend:
+    """Dollars a share, for whoever holds it before `ex_day` opens, paid on `pay_day`."""
+
+    ex_day: date
+    pay_day: date
+    amount: Decimal
+
+
+@runtime_checkable
+class PayingMarket(Protocol):
+    """A market whose stocks or funds pay dividends; the gateway asks only those that are one."""
+
+    def dividends(self, con_id: int, first: date, last: date) -> list[Dividend]:
+        """Return the dividends of a stock with an ex-dividend day between two days, both included, in order."""
         ...
 
 

@@ -24,7 +24,7 @@ Integers: TypeAlias = npt.NDArray[np.uint64]
 
 _SECONDS_PER_YEAR: Final = 365.0 * 86400.0
 # At the close of the expiry day the greeks of the last minute stand; a time of zero has none.
-_SHORTEST_S: Final = 60.0
+SHORTEST_S: Final = 60.0
 # Median spread of SPXW quotes of January 2021 (VIX 24): 0.13 * mid^0.38; that it scales with the VIX is assumed.
 SPREAD_SCALE: Final = 0.13
 SPREAD_POWER: Final = 0.38
@@ -116,7 +116,7 @@ class Book:
             columns.settles > at,
             price,
             *quotes(price, vix, widening),
-            *self._sizes(columns.con_ids, at),
+            *sizes(columns.con_ids, at, self._seed),
             *greeks,
         )
         return [list(zip(*rows, strict=True)) for rows in zip(*(table.tolist() for table in tables), strict=True)]
@@ -125,7 +125,7 @@ class Book:
         self, columns: _Columns, spot: float | Array, vix: float | Array, moment: float | Array
     ) -> tuple[Array, bsm.Valuation]:
         rate, dividend = self._rates.rate, self._rates.dividend
-        years = np.maximum(columns.settles - moment, _SHORTEST_S) / _SECONDS_PER_YEAR
+        years = np.maximum(columns.settles - moment, SHORTEST_S) / _SECONDS_PER_YEAR
         moneyness = np.log(columns.strikes / spot) - (rate - dividend) * years
         iv = surface.vols(vix, moneyness, years)
         return iv, bsm.evaluate(spot, columns.strikes, years, iv, rate, dividend, columns.calls)
@@ -134,16 +134,6 @@ class Book:
         _, value = self._value(self._columns(ids), close.spot, close.vix, close.at)
         closes: list[float] = np.round(value.price, _PRICE_DECIMALS).tolist()
         return closes
-
-    def _sizes(self, con_ids: Integers, moments: Array) -> tuple[Integers, Integers]:
-        """Return sizes that change each minute and depend on (seed, contract, minute) alone (splitmix64)."""
-        z = (con_ids << np.uint64(32)) ^ (moments // 60).astype(np.uint64) ^ self._seed
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z ^= z >> np.uint64(31)
-        count = np.uint64(_SIZES)
-        smallest = np.uint64(_SMALLEST_SIZE)
-        return smallest + z % count, smallest + (z >> np.uint64(32)) % count
 
     def _make_columns(self, ids: tuple[int, ...]) -> _Columns:
         places, strikes, settles, calls = [], [], [], []
@@ -172,3 +162,14 @@ def quotes(price: Array, vix: float | Array, widening: float | Array = 1.0) -> t
     ask = np.maximum(np.ceil(high / ask_tick - 1e-7) * ask_tick, SMALL_TICK)
     # Back to the double nearest to the decimal price.
     return np.maximum(bid.round(2), 0.0), ask.round(2)
+
+
+def sizes(con_ids: Integers, moments: float | Array, seed: np.uint64) -> tuple[Integers, Integers]:
+    """Return sizes that change each minute and depend on (seed, contract, minute) alone (splitmix64)."""
+    z = (con_ids << np.uint64(32)) ^ np.asarray(moments // 60).astype(np.uint64) ^ seed
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
+    count = np.uint64(_SIZES)
+    smallest = np.uint64(_SMALLEST_SIZE)
+    return smallest + z % count, smallest + (z >> np.uint64(32)) % count

@@ -93,6 +93,10 @@ class Tape:
         i = bisect_right(self._opens, moment) - 1
         return max(self._closes[i], moment) if i >= 0 else moment
 
+    def session_day(self, moment: float) -> date:
+        """Return the day of the last session that had opened by a moment."""
+        return self._sessions[max(bisect_right(self._opens, moment) - 1, 0)].day
+
     def close(self, i: int) -> Close:
         """Return the close of the history's session number i."""
         session = self._sessions[i]

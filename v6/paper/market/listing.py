@@ -134,7 +134,7 @@ class Listing:
             candidates = self._options(pattern, at)
         else:
             return []
-        return [_on(pattern.exchange, contract) for contract in candidates if _fits(pattern, contract)]
+        return [on_exchange(pattern.exchange, contract) for contract in candidates if fits(pattern, contract)]
 
     def _options(self, pattern: Contract, at: datetime) -> Iterator[Contract]:
         rights = (pattern.right,) if pattern.right else (Right.CALL, Right.PUT)
@@ -195,14 +195,17 @@ def _months(first: date, span: timedelta) -> list[tuple[int, int]]:
     return [divmod(month, 12) for month in range(start, end + 1)]
 
 
-def _on(exchange: str, contract: Contract) -> Contract:
+def on_exchange(exchange: str, contract: Contract) -> Contract:
+    """Return an option on the exchange that the pattern named."""
     if contract.sec_type is SecType.OPTION and exchange not in ("", contract.exchange):
         return replace(contract, exchange=exchange)
     return contract
 
 
-def _fits(pattern: Contract, contract: Contract) -> bool:
-    exchanges = _OPTION_EXCHANGES if contract.sec_type is SecType.OPTION else (contract.exchange,)
+def fits(pattern: Contract, contract: Contract, exchanges: tuple[str, ...] = ()) -> bool:
+    """Tell whether a contract fits a pattern; `exchanges` are those on which it trades, if not its own alone."""
+    if not exchanges:
+        exchanges = _OPTION_EXCHANGES if contract.sec_type is SecType.OPTION else (contract.exchange,)
     return (
         pattern.sec_type is contract.sec_type
         and pattern.symbol in ("", contract.symbol)

@@ -8,8 +8,9 @@ from typing import Final
 
 from v6.paper.codec import Malformed
 from v6.paper.fields import OPEN_HEAD, TABLES
+from v6.paper.placement import place_order
 from v6.paper.recording.entries import Entry, What
-from v6.paper.requests import REQ_ID_AT, place_order, req_id
+from v6.paper.requests import REQ_ID_AT, req_id
 from v6.paper.routes import START_API
 
 PLACE_ORDER: Final = 3

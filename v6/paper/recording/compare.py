@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from v6.paper import requests
+from v6.paper import placement, requests
 from v6.paper.calculator import calculation
 from v6.paper.codec import Malformed
 from v6.paper.fields import TABLES
@@ -18,7 +18,7 @@ from v6.paper.routes import LAYOUTS
 from v6.paper.session import SERVER_VERSION
 
 _READERS: Final[Mapping[int, Callable[[Sequence[str]], object]]] = {
-    1: requests.quotes, 3: requests.place_order, 20: requests.history, 54: calculation, 55: calculation,
+    1: requests.quotes, 3: placement.place_order, 20: requests.history, 54: calculation, 55: calculation,
 }  # fmt: skip
 HELLO: Final = -1
 """The message id of a row about the first frame of either side, which has none."""

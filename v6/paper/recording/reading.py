@@ -20,7 +20,8 @@ from v6.paper.fields import (
     TICK_LAST,
     TICK_MID_POINT,
 )
-from v6.paper.requests import CONDITION_WIDTH, PLACE_BENCH, PLACE_SCALE_MORE, decimal
+from v6.paper.placement import CONDITION_WIDTH, PLACE_BENCH, PLACE_SCALE_MORE
+from v6.paper.requests import decimal
 
 _LEG_WIDTH: Final = 8
 _TICK_KINDS: Final[dict[int, Message]] = {1: TICK_LAST, 2: TICK_LAST, 3: TICK_BID_ASK, 4: TICK_MID_POINT}

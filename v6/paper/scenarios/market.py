@@ -10,7 +10,7 @@ from datetime import date, datetime
 from v6.model.contract import Contract
 from v6.paper.market import INDICES, HistoryMarket
 from v6.paper.market.history import DailyHistory
-from v6.paper.ports import Bar, Halt, Mark
+from v6.paper.ports import Bar, Dividend, Halt, Mark, StockTerms
 from v6.paper.scenarios.path import daily_history
 from v6.paper.scenarios.script import Scenario
 from v6.paper.scenarios.source import WARM_UP
@@ -74,6 +74,14 @@ class ScenarioMarket:
     def contract(self, con_id: int) -> Contract | None:
         """Return a contract by identity, or None if there is none."""
         return self._inner.contract(con_id)
+
+    def stock(self, con_id: int, at: datetime) -> StockTerms | None:
+        """Return the terms of the fund, None for anything else."""
+        return self._inner.stock(con_id, at)
+
+    def dividends(self, con_id: int, first: date, last: date) -> list[Dividend]:
+        """Return the fund's dividends with an ex-dividend day between two days, [] for anything else."""
+        return self._inner.dividends(con_id, first, last)
 
     def find(self, pattern: Contract, at: datetime) -> list[Contract]:
         """Return the listed contracts that fit the pattern."""
