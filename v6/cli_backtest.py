@@ -67,7 +67,7 @@ def backtest(
     verbose: VerboseOption = False,
 ) -> None:
     """Trade years of history with the real daemon against the paper gateway, and measure what came out."""
-    from v6.backtest.desk import tested_desk
+    from v6.backtest.desk import trial_desk
     from v6.backtest.history import Sources, choose_days, load_history
     from v6.backtest.outcome import outcome_of
     from v6.backtest.run import forget, plan_backtest, run_backtest
@@ -76,7 +76,7 @@ def backtest(
     start_logging(verbose)
     if html is not None and not html.parent.is_dir():
         raise V6Error(f"{html.parent} is no folder to write {html.name} into")
-    tested = tested_desk(desk_folder(desk), template, rules)
+    tested = trial_desk(desk_folder(desk), template, rules)
     begin, end = _day(first), _day(last)
     loaded = load_history(Sources(vix, spx, fill_vix), begin, end)
     chosen = choose_days(loaded.history, begin, end)
@@ -87,7 +87,7 @@ def backtest(
         forget(test)
     for note in (*loaded.notes, *chosen.notes):
         err.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
-    with _bar(test) as on_progress:
+    with progress_bar(test) as on_progress:
         results = run_backtest(test, workers, on_progress)
     outcome = outcome_of(test, results, chosen.notes)
     if html is not None:
@@ -107,7 +107,8 @@ def _day(moment: datetime | None) -> date | None:
 
 
 @contextmanager
-def _bar(test: Backtest) -> Iterator[Callable[[Done], None]]:
+def progress_bar(test: Backtest) -> Iterator[Callable[[Done], None]]:
+    """Yield what moves the bar, which is shown on a terminal; Ctrl-C becomes a V6Error that says what is kept."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -15,14 +15,13 @@ from typing import Final
 import yaml
 
 from v6.backtest.comparison import Comparison, page
-from v6.backtest.desk import TestedDesk, tested_desk, with_rules
+from v6.backtest.desk import TrialDesk, trial_desk
 from v6.backtest.history import Sources, choose_days, load_history
 from v6.backtest.outcome import Outcome, outcome_of
 from v6.backtest.run import Backtest, Progress, plan_backtest, run_backtests
 from v6.backtest.segment import Conditions
 from v6.console import err
 from v6.errors import V6Error
-from v6.rules import load_texts
 from v6.shipped import desk_root
 
 FIRST: Final = date(2010, 1, 1)
@@ -50,11 +49,11 @@ class Request:
     last: date = LAST
 
 
-def tests_of(request: Request) -> dict[str, Backtest]:
+def trials_of(request: Request) -> dict[str, Backtest]:
     """Return the four backtests by name: basic exits and shipped rules, each with and without costs."""
     loaded = load_history(request.sources, request.first, request.last)
     chosen = choose_days(loaded.history, request.first, request.last)
-    shipped = _spaced(tested_desk(desk_root(), desk_root() / "strategies" / TEMPLATE, None))
+    shipped = _spaced(trial_desk(desk_root(), desk_root() / "strategies" / TEMPLATE, None))
     found = {}
     for costs in (True, False):
         conditions = Conditions(request.seed, request.cycle_s, request.cash, costs)
@@ -67,7 +66,7 @@ def tests_of(request: Request) -> dict[str, Backtest]:
 
 def compare(request: Request, jobs: int, on_progress: object = None) -> Comparison:
     """Run what is not stored yet and return the comparison."""
-    tests = tests_of(request)
+    tests = trials_of(request)
 
     def tell(progress: Progress) -> None:
         if callable(on_progress):
@@ -80,15 +79,15 @@ def compare(request: Request, jobs: int, on_progress: object = None) -> Comparis
     return Comparison(outcomes)
 
 
-def _spaced(desk: TestedDesk) -> TestedDesk:
+def _spaced(desk: TrialDesk) -> TrialDesk:
     """Return the desk with entries so far apart that how a position ends does not decide whether one begins."""
     name = f"strategies/{TEMPLATE}"
     document = yaml.safe_load(desk.texts[name])
     document["entry"] |= {"when": ENTRY, "min_days_between": DAYS_BETWEEN}
-    return _with(desk, {name: yaml.safe_dump(document, sort_keys=False)})
+    return desk.with_texts({name: yaml.safe_dump(document, sort_keys=False)})
 
 
-def basic_exits(desk: TestedDesk) -> TestedDesk:
+def basic_exits(desk: TrialDesk) -> TrialDesk:
     """Return the desk with nothing but the earlier system's take profit and stop loss."""
     take = yaml.safe_load(desk.texts["rules/take_profit.yaml"])
     take["params"]["target"]["value"] = TARGET
@@ -99,12 +98,7 @@ def basic_exits(desk: TestedDesk) -> TestedDesk:
         "rules/take_profit.yaml": yaml.safe_dump(take, sort_keys=False),
         "rules/stop_loss.yaml": yaml.safe_dump(stop, sort_keys=False),
     }
-    return with_rules(_with(desk, texts), ["take_profit.yaml", "stop_loss.yaml"])
-
-
-def _with(desk: TestedDesk, texts: dict[str, str]) -> TestedDesk:
-    changed = {**desk.texts, **texts}
-    return replace(desk, texts=changed, desk=load_texts(changed))
+    return desk.with_texts(texts).with_rules(["take_profit.yaml", "stop_loss.yaml"])
 
 
 def main(arguments: list[str] | None = None) -> int:
