@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import product
+from math import inf
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -84,6 +85,55 @@ class Estimate:
         """Return the mean over the standard deviation of a trade's P&L, None without one."""
         deviation = float(self.pnl.std()) if len(self.pnl) > 1 else 0.0
         return float(self.pnl.mean()) / deviation if deviation > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a search: the exits, and what a trade brought on average (dollars per unit)."""
+
+    exits: Exits
+    trades: int
+    mean: float | None
+    score: float | None
+    worst: float | None
+    won: float | None
+    sessions: float | None
+
+
+SEARCHED: Final[dict[str, tuple[float | int | None, ...]]] = {
+    "target": (0.25, 0.5, 0.65, 0.8, None),
+    "stop": (1.0, 1.5, 2.0, 3.0, None),
+    "days_left": (None, 2, 7, 14, 21),
+}
+"""What `v6 backtest --fast` tries: every combination."""
+
+
+def search(history: DailyHistory, days: Sequence[date], template: StrategyTemplate, *, costs: bool) -> list[Row]:
+    """Return every searched set of exits on the same entries, the best mean over deviation first.
+
+    A condor is sold at a close as often as the template allows, whatever else is open.
+    """
+    chosen: list[date] = []
+    for day in days:
+        if not chosen or (day - chosen[-1]).days >= max(template.entry.min_days_between, 1):
+            chosen.append(day)
+    model = Model(history, costs=costs)
+    estimates = model.estimate(model.enter(template, chosen), grid(**SEARCHED))
+    rows = [_row(e) for e in estimates]
+    return sorted(rows, key=lambda r: -inf if r.score is None else r.score, reverse=True)
+
+
+def _row(one: Estimate) -> Row:
+    count = len(one.pnl)
+    return Row(
+        one.exits,
+        count,
+        one.mean,
+        one.score,
+        float(one.pnl.min()) if count else None,
+        float((one.pnl > 0).mean()) if count else None,
+        float(one.sessions.mean()) if count else None,
+    )
 
 
 class Model:
@@ -191,7 +241,7 @@ class Model:
             steps = i - starts[live]
             value[live, steps] = price @ RATIOS
             cost[live, steps] = spread.sum(axis=1) * CONCESSION if self._costs else 0.0
-            left[live, steps] = [(condors[n].expiry - self._days[i]).days for n in live]
+            left[live, steps] = [(condors[n].expiry - self._days[i]).days for n in live.tolist()]
         fee = FEE * len(RATIOS) if self._costs else 0.0
         return _Paths(value, cost, left, ends - starts, fee)
 
