@@ -10,7 +10,7 @@ BIN := .venv/bin
 LOCKED := .venv/.locked
 READY := .venv/.ready
 
-.PHONY: setup demo test check bench schemas soak-lang soak-reload soak-store lock clean
+.PHONY: setup demo test check bench schemas soak-lang soak-reload soak-store lock clean results
 
 setup: $(READY)
 
@@ -46,6 +46,10 @@ soak-reload: $(READY)
 
 soak-store: $(READY)
 	$(BIN)/python -m tests.soak.store
+
+# A quarter of an hour; VIX names a CSV file with the VIX by day (date, close) from 2009 on.
+results: $(READY)
+	$(BIN)/python -m v6.backtest.results --vix "$(VIX)" --out docs/results.md
 
 # Only what requirements.lock names, by hash; then V6 itself, editable, without asking an index for anything.
 $(LOCKED): requirements.lock

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.markup import escape
@@ -19,12 +19,16 @@ from v6.console import DeskOption, JsonOption, VerboseOption, desk_folder, err, 
 from v6.errors import V6Error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from v6.backtest.breakdown import Group
     from v6.backtest.outcome import Outcome
     from v6.backtest.run import Backtest
     from v6.backtest.run import Progress as Done
+    from v6.lang.desk import StrategyTemplate
+    from v6.paper.market import DailyHistory
+
+SHOWN: Final = 15
 
 RulesOption = Annotated[
     str | None, typer.Option("--rules", metavar="DIR|REV", help="Desk folder or git revision; default the desk here.")
@@ -61,13 +65,16 @@ def backtest(
     ] = None,
     no_costs: Annotated[bool, typer.Option("--no-costs", help="No spread and no commission.")] = False,
     store: Annotated[Path, typer.Option(help="Where finished segments are kept.")] = Path("var/backtest"),
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Only estimate a grid of exits from daily closes: a search, no backtest.")
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run again what is kept.")] = False,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as one HTML file.")] = None,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Trade years of history with the real daemon against the paper gateway, and measure what came out."""
-    from v6.backtest.desk import tested_desk
+    from v6.backtest.desk import trial_desk
     from v6.backtest.history import Sources, choose_days, load_history
     from v6.backtest.outcome import outcome_of
     from v6.backtest.run import forget, plan_backtest, run_backtest
@@ -76,10 +83,13 @@ def backtest(
     start_logging(verbose)
     if html is not None and not html.parent.is_dir():
         raise V6Error(f"{html.parent} is no folder to write {html.name} into")
-    tested = tested_desk(desk_folder(desk), template, rules)
+    tested = trial_desk(desk_folder(desk), template, rules)
     begin, end = _day(first), _day(last)
     loaded = load_history(Sources(vix, spx, fill_vix), begin, end)
     chosen = choose_days(loaded.history, begin, end)
+    if fast:
+        _search(loaded.history, chosen.days, tested.template, no_costs, as_json)
+        return
     workers = jobs or min(os.cpu_count() or 1, 4)
     conditions = Conditions(seed, cycle, cash, not no_costs)
     test = plan_backtest(tested, loaded, chosen.days, conditions, store, segments or workers)
@@ -87,7 +97,7 @@ def backtest(
         forget(test)
     for note in (*loaded.notes, *chosen.notes):
         err.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
-    with _bar(test) as on_progress:
+    with progress_bar(test) as on_progress:
         results = run_backtest(test, workers, on_progress)
     outcome = outcome_of(test, results, chosen.notes)
     if html is not None:
@@ -102,12 +112,46 @@ def backtest(
             out.print(f"report: {html}", highlight=False)
 
 
+def _search(
+    history: DailyHistory, days: Sequence[date], template: StrategyTemplate, no_costs: bool, as_json: bool
+) -> None:
+    from v6.backtest.estimate import search
+    from v6.backtest.words import MISSING, money, number, percent
+
+    rows = search(history, days, template, costs=not no_costs)
+    if as_json:
+        print_json([dataclasses.asdict(row) for row in rows])
+        return
+    table = Table("target", "stop", "days left", "trades", "mean", "deviation", "worst", "won", "sessions")
+    table.columns[5].header = "mean / deviation"
+    for row in rows[:SHOWN]:
+        exits = row.exits
+        table.add_row(
+            percent(exits.target, 0),
+            percent(exits.stop, 0),
+            MISSING if exits.days_left is None else str(exits.days_left),
+            str(row.trades),
+            money(row.mean),
+            number(row.score, 3),
+            money(row.worst),
+            percent(row.won),
+            number(row.sessions, 1),
+        )
+    out.print(table)
+    out.print(
+        f"The best {min(SHOWN, len(rows))} of {len(rows)} sets of exits, from daily closes and without the other "
+        "rules: the best of so many is better than it will be. Judge it with a backtest of other years.",
+        highlight=False,
+    )
+
+
 def _day(moment: datetime | None) -> date | None:
     return None if moment is None else moment.date()
 
 
 @contextmanager
-def _bar(test: Backtest) -> Iterator[Callable[[Done], None]]:
+def progress_bar(test: Backtest) -> Iterator[Callable[[Done], None]]:
+    """Yield what moves the bar, which is shown on a terminal; Ctrl-C becomes a V6Error that says what is kept."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -19,7 +19,7 @@ BUNDLE: Final = "rules/bundle.yaml"
 
 
 @dataclass(frozen=True, slots=True)
-class TestedDesk:
+class TrialDesk:
     """The texts of a desk by name, with one template in it, and what they mean."""
 
     texts: dict[str, str]
@@ -34,6 +34,16 @@ class TestedDesk:
         """Return the text of a bundle with the same rules that opens nothing."""
         return _with_strategies(self.texts[BUNDLE], [])
 
+    def with_texts(self, texts: dict[str, str]) -> TrialDesk:
+        """Return the desk with these files in place of its own or beside them; raises ConfigError."""
+        changed = {**self.texts, **texts}
+        return TrialDesk(changed, load_texts(changed))
+
+    def with_rules(self, rules: list[str]) -> TrialDesk:
+        """Return the desk with only these rule files in its bundle; raises ConfigError for one that is not there."""
+        document = _document(self.texts[BUNDLE])
+        return self.with_texts({BUNDLE: yaml.safe_dump({**document, "rules": rules}, sort_keys=False)})
+
     def write(self, folder: Path) -> None:
         """Write the files a daemon needs."""
         for name, text in self.texts.items():
@@ -42,7 +52,7 @@ class TestedDesk:
             path.write_text(text, encoding="utf-8")
 
 
-def tested_desk(root: Path, template: Path, rules: str | None) -> TestedDesk:
+def trial_desk(root: Path, template: Path, rules: str | None) -> TrialDesk:
     """Return the desk that is tested: rules and limits of root, of a folder or of a git revision, and the template.
 
     Raises ConfigError with every mistake in the files and V6Error for a template or revision that does not exist.
@@ -62,15 +72,7 @@ def tested_desk(root: Path, template: Path, rules: str | None) -> TestedDesk:
     desk = load_texts(kept)
     if len(desk.strategies) != 1:
         raise V6Error(f"{template} is not one strategy template")
-    return TestedDesk(kept, desk)
-
-
-def with_rules(tested: TestedDesk, rules: list[str]) -> TestedDesk:
-    """Return the desk with only these rule files in its bundle; raises ConfigError for one that is not there."""
-    texts = dict(tested.texts)
-    document = _document(texts[BUNDLE])
-    texts[BUNDLE] = yaml.safe_dump({**document, "rules": rules}, sort_keys=False)
-    return TestedDesk(texts, load_texts(texts))
+    return TrialDesk(kept, desk)
 
 
 def _with_strategies(text: str, names: list[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import sha256
@@ -104,7 +104,10 @@ def _notes(bridged: list[date], filled: list[date]) -> tuple[str, ...]:
             "on average"
         )
     if filled:
-        notes.append(f"{len(filled)} sessions without a VIX have the close before: {', '.join(map(str, filled))}")
+        notes.append(
+            f"{_sessions(filled)} without a VIX {'has' if len(filled) == 1 else 'have'} the close before: "
+            + ", ".join(map(str, filled))
+        )
     return tuple(notes)
 
 
@@ -125,7 +128,9 @@ def choose_days(history: DailyHistory, first: date | None, last: date | None) ->
         if len(outside) > MOST_CLIPPED:
             raise V6Error(f"{name} {asked}: {covers}; name older or newer prices with --vix and --spx")
         if outside:
-            notes.append(f"{name} {asked}: {covers}, so {len(outside)} sessions are left out")
+            notes.append(
+                f"{name} {asked}: {covers}, so {_sessions(outside)} {'is' if len(outside) == 1 else 'are'} left out"
+            )
     low, high = max(first or begins, begins), min(last or ends, ends)
     days = calendar.sessions(low, high) if low <= high else []
     if not days:
@@ -155,19 +160,20 @@ def _vix(sources: Sources) -> tuple[dict[date, float], list[date]]:
 
 
 def _fill(closes: dict[date, float], most: int) -> list[date]:
-    """Give up to `most` sessions in a row without a close the one before, and return these sessions."""
+    """Give holes of up to `most` sessions in a row the close before, and return these sessions; leave longer ones."""
     if not closes:
         return []
-    calendar, filled, run = xnys(), [], 0
+    calendar, filled = xnys(), list[date]()
+    hole: list[date] = []
     before = closes[min(closes)]
     for day in calendar.sessions(max(min(closes), calendar.first_day), min(max(closes), calendar.last_day)):
-        if day in closes:
-            run, before = 0, closes[day]
+        if day not in closes:
+            hole.append(day)
             continue
-        run += 1
-        if run <= most:
-            closes[day] = before
-            filled.append(day)
+        if len(hole) <= most:
+            closes.update(dict.fromkeys(hole, before))
+            filled += hole
+        hole, before = [], closes[day]
     return filled
 
 
@@ -237,5 +243,8 @@ def _hole(sources: Sources, day: date, index: Mapping[date, Ohlc], vix: Mapping[
         line = max((line for d, (line, _) in lines.items() if d < day), default=1)
         place = f"{path}:{line}: after this line {name} lacks"
     hint = "" if day not in index else "; --fill-vix takes the close before"
-    count = f"{len(gap)} session" + ("s" if len(gap) != 1 else "")
-    return f"{place} {count}, the first is {day}: an option may expire on any of them{hint}"
+    return f"{place} {_sessions(gap)}, the first is {day}: an option may expire on any of them{hint}"
+
+
+def _sessions(days: Sized) -> str:
+    return "1 session" if len(days) == 1 else f"{len(days)} sessions"

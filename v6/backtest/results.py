@@ -7,27 +7,28 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Final
 
 import yaml
 
-from v6.backtest.comparison import Comparison, page
-from v6.backtest.desk import TestedDesk, tested_desk, with_rules
+from v6.backtest.comparison import BASIC, SHIPPED, Comparison, page
+from v6.backtest.desk import TrialDesk, trial_desk
 from v6.backtest.history import Sources, choose_days, load_history
-from v6.backtest.outcome import Outcome, outcome_of
+from v6.backtest.outcome import outcome_of
 from v6.backtest.run import Backtest, Progress, plan_backtest, run_backtests
 from v6.backtest.segment import Conditions
 from v6.console import err
 from v6.errors import V6Error
-from v6.rules import load_texts
 from v6.shipped import desk_root
 
 FIRST: Final = date(2010, 1, 1)
 LAST: Final = date(2018, 12, 31)
 TEMPLATE: Final = "iron_condor.yaml"
+COMMAND: Final = "make results VIX=FILE"
 
 ENTRY: Final = "vix < 35 and minutes_since_open >= 30 and minutes_to_close >= 60"
 DAYS_BETWEEN: Final = 14
@@ -50,45 +51,38 @@ class Request:
     last: date = LAST
 
 
-def tests_of(request: Request) -> dict[str, Backtest]:
-    """Return the four backtests by name: basic exits and shipped rules, each with and without costs."""
+def trials_of(request: Request) -> dict[tuple[str, bool], Backtest]:
+    """Return the four backtests: basic exits and shipped rules, each with (True) and without costs."""
     loaded = load_history(request.sources, request.first, request.last)
     chosen = choose_days(loaded.history, request.first, request.last)
-    shipped = _spaced(tested_desk(desk_root(), desk_root() / "strategies" / TEMPLATE, None))
+    shipped = _spaced(trial_desk(desk_root(), desk_root() / "strategies" / TEMPLATE, None))
     found = {}
     for costs in (True, False):
         conditions = Conditions(request.seed, request.cycle_s, request.cash, costs)
-        for name, desk in (("basic", basic_exits(shipped)), ("shipped", shipped)):
-            key = f"{name}, {'with' if costs else 'without'} costs"
+        for name, desk in ((BASIC, basic_exits(shipped)), (SHIPPED, shipped)):
             # In one piece each, which is exact; the four run side by side.
-            found[key] = plan_backtest(desk, loaded, chosen.days, conditions, request.store, 1)
+            found[name, costs] = plan_backtest(desk, loaded, chosen.days, conditions, request.store, 1)
     return found
 
 
-def compare(request: Request, jobs: int, on_progress: object = None) -> Comparison:
-    """Run what is not stored yet and return the comparison."""
-    tests = tests_of(request)
-
-    def tell(progress: Progress) -> None:
-        if callable(on_progress):
-            on_progress(progress)
-
-    results = run_backtests(list(tests.values()), jobs, tell)
-    outcomes: dict[str, Outcome] = {
-        name: outcome_of(test, result, ()) for (name, test), result in zip(tests.items(), results, strict=True)
-    }
-    return Comparison(outcomes)
+def compare(request: Request, jobs: int, on_progress: Callable[[Progress], None] | None = None) -> Comparison:
+    """Run what is not stored yet and return the comparison; raises V6Error as `run_backtests`."""
+    trials = trials_of(request)
+    results = run_backtests(list(trials.values()), jobs, on_progress)
+    return Comparison(
+        {key: outcome_of(trial, found, ()) for (key, trial), found in zip(trials.items(), results, strict=True)}
+    )
 
 
-def _spaced(desk: TestedDesk) -> TestedDesk:
+def _spaced(desk: TrialDesk) -> TrialDesk:
     """Return the desk with entries so far apart that how a position ends does not decide whether one begins."""
     name = f"strategies/{TEMPLATE}"
     document = yaml.safe_load(desk.texts[name])
     document["entry"] |= {"when": ENTRY, "min_days_between": DAYS_BETWEEN}
-    return _with(desk, {name: yaml.safe_dump(document, sort_keys=False)})
+    return desk.with_texts({name: yaml.safe_dump(document, sort_keys=False)})
 
 
-def basic_exits(desk: TestedDesk) -> TestedDesk:
+def basic_exits(desk: TrialDesk) -> TrialDesk:
     """Return the desk with nothing but the earlier system's take profit and stop loss."""
     take = yaml.safe_load(desk.texts["rules/take_profit.yaml"])
     take["params"]["target"]["value"] = TARGET
@@ -99,12 +93,7 @@ def basic_exits(desk: TestedDesk) -> TestedDesk:
         "rules/take_profit.yaml": yaml.safe_dump(take, sort_keys=False),
         "rules/stop_loss.yaml": yaml.safe_dump(stop, sort_keys=False),
     }
-    return with_rules(_with(desk, texts), ["take_profit.yaml", "stop_loss.yaml"])
-
-
-def _with(desk: TestedDesk, texts: dict[str, str]) -> TestedDesk:
-    changed = {**desk.texts, **texts}
-    return replace(desk, texts=changed, desk=load_texts(changed))
+    return desk.with_texts(texts).with_rules(["take_profit.yaml", "stop_loss.yaml"])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -129,7 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
     except V6Error as error:
         err.print(f"results: {error}", markup=False, highlight=False, soft_wrap=True)
         return 1
-    chosen.out.write_text(page(comparison), encoding="utf-8")
+    chosen.out.write_text(page(comparison, COMMAND), encoding="utf-8")
     return 0
 
 

@@ -14,13 +14,13 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any, Final
 
-from v6.backtest.desk import TestedDesk
+from v6.backtest.desk import TrialDesk
 from v6.backtest.history import Loaded
 from v6.backtest.record import SegmentResult, from_json, to_json
 from v6.backtest.segment import Conditions, Places, Segment, run_segment
 from v6.backtest.split import split
 from v6.console import start_logging
-from v6.errors import V6Error
+from v6.errors import StoreError, V6Error
 from v6.paper.market import DailyHistory
 
 FORMAT: Final = 1
@@ -33,7 +33,7 @@ WORK: Final = "work"
 class Backtest:
     """What is run: a desk with one template, on a history, over the days of the segments."""
 
-    desk: TestedDesk
+    desk: TrialDesk
     loaded: Loaded
     segments: tuple[Segment, ...]
     conditions: Conditions
@@ -70,7 +70,7 @@ class Progress:
 
 
 def plan_backtest(
-    desk: TestedDesk, loaded: Loaded, days: Sequence[Any], conditions: Conditions, store: Path, segments: int
+    desk: TrialDesk, loaded: Loaded, days: Sequence[Any], conditions: Conditions, store: Path, segments: int
 ) -> Backtest:
     """Return the backtest over these days, cut into at most so many segments."""
     return Backtest(desk, loaded, split(days, segments), conditions, store)
@@ -113,9 +113,12 @@ def _finished(test: Backtest, segment: Segment) -> SegmentResult:
 
 
 def stored(test: Backtest, segment: Segment) -> SegmentResult | None:
-    """Return the stored result of a segment, None if there is none."""
+    """Return the stored result of a segment, None if there is none; raises StoreError for one that is damaged."""
     path = _path(test, segment)
-    return from_json(path.read_bytes()) if path.exists() else None
+    try:
+        return from_json(path.read_bytes()) if path.exists() else None
+    except StoreError as error:
+        raise StoreError(f"{path}: {error}; --fresh runs it again") from error
 
 
 def forget(test: Backtest) -> None:

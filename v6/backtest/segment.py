@@ -32,6 +32,9 @@ RUN_OFF: Final = timedelta(days=14)
 
 NEVER_S: Final = 1e12
 
+LOOKS: Final = 2
+"""A changed folder is taken when it looks the same twice."""
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -187,6 +190,7 @@ class _Run:
     def _stop_opening(self, daemon: Daemon) -> None:
         """Take the template out of the running bundle, as an owner would who wants nothing new."""
         (self._places.desk / "rules" / "bundle.yaml").write_text(self._places.without_templates, encoding="utf-8")
-        daemon.poll_rules()
+        for _ in range(LOOKS):
+            daemon.poll_rules()
         if daemon.ruleset.desk.strategies:
-            raise V6Error("the run-off could not take the template out of the bundle")
+            raise V6Error(f"the rules of the run-off could not be loaded; is git writing near {self._places.desk}?")
