@@ -1,0 +1,50 @@
+"""Reports: values in, one self-contained HTML page out; it works from a file, without a network."""
+
+from v6.report.numbers import Unit, spoken
+from v6.report.page import (
+    Bar,
+    Bars,
+    Cell,
+    Chart,
+    Column,
+    Figure,
+    Heatmap,
+    Histogram,
+    Lane,
+    Line,
+    Link,
+    Mark,
+    Page,
+    Prose,
+    Section,
+    Span,
+    Table,
+    Timeline,
+    Tone,
+)
+from v6.report.render import render
+
+__all__ = [
+    "Bar",
+    "Bars",
+    "Cell",
+    "Chart",
+    "Column",
+    "Figure",
+    "Heatmap",
+    "Histogram",
+    "Lane",
+    "Line",
+    "Link",
+    "Mark",
+    "Page",
+    "Prose",
+    "Section",
+    "Span",
+    "Table",
+    "Timeline",
+    "Tone",
+    "Unit",
+    "render",
+    "spoken",
+]
