@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -69,11 +69,9 @@ def _sections(outcome: Outcome) -> tuple[Section, ...]:
         _equity(outcome),
         _against_index(outcome),
         _key_table(outcome),
-        Bars("P&L by year", tuple(Bar(str(y), f.pnl, _count(f.trades)) for y, f in outcome.by_year.items())),
+        _bars("P&L by year", ((str(year), f.pnl, f.trades) for year, f in outcome.by_year.items())),
         _years(outcome),
-        Bars(
-            "P&L by what closed the position", tuple(Bar(g.name, g.pnl, f"{g.trades} trades") for g in outcome.by_exit)
-        ),
+        _bars("P&L by what closed the position", ((g.name, g.pnl, g.trades) for g in outcome.by_exit)),
         _groups("By exit", "closed by", outcome.by_exit),
         _regimes("By the VIX at the close before", outcome.by_vix),
         _regimes("By the trend at the close before", outcome.by_trend),
@@ -86,20 +84,19 @@ def _sections(outcome: Outcome) -> tuple[Section, ...]:
     return tuple(section for section in sections if section is not None)
 
 
-def _count(trades: int) -> str:
-    return counted(trades, "trade")
+def _bars(title: str, rows: Iterable[tuple[str, float, int]]) -> Bars:
+    return Bars(title, tuple(Bar(name, pnl, counted(trades, "trade")) for name, pnl, trades in rows))
 
 
 def _strip(outcome: Outcome) -> tuple[Figure, ...]:
     f = outcome.figures
     paid = f.commission + f.slippage
+    longest = f"under water for up to {counted(f.drawdown_sessions, 'session')}"
     return (
         Figure("Profit and loss", spoken(f.pnl, Unit.USD, signed=True), tone=_tone(f.pnl)),
         Figure("CAGR", spoken(f.cagr, Unit.PERCENT, 2, signed=True), tone=_tone(f.cagr)),
         Figure("Sharpe", spoken(f.sharpe), "yearly, no interest taken off"),
-        Figure(
-            "Largest drawdown", spoken(f.max_drawdown, Unit.PERCENT), f"{f.drawdown_sessions} sessions under water"
-        ),
+        Figure("Largest drawdown", spoken(f.max_drawdown, Unit.PERCENT), longest),
         Figure("Trades won", spoken(f.win_rate, Unit.PERCENT), f"of {f.trades} closed"),
         Figure("Profit factor", spoken(f.profit_factor), "won dollars over lost dollars"),
         Figure("Costs paid", spoken(paid, Unit.USD), "commissions, and slippage against theoretical value"),
