@@ -116,7 +116,8 @@ def _search(
     history: DailyHistory, days: Sequence[date], template: StrategyTemplate, no_costs: bool, as_json: bool
 ) -> None:
     from v6.backtest.estimate import search
-    from v6.backtest.words import MISSING, money, number, percent
+    from v6.backtest.words import money, number, percent
+    from v6.report.numbers import MISSING
 
     rows = search(history, days, template, costs=not no_costs)
     if as_json:
@@ -208,7 +209,7 @@ def _print(outcome: Outcome) -> None:
 
 
 def _print_groups(title: str, groups: list[Group]) -> None:
-    from v6.backtest.words import days, money, percent
+    from v6.backtest.words import money, number, percent
 
     table = Table(title, "trades", "P&L", "mean", "worst", "won", "days held")
     for g in groups:
@@ -219,6 +220,6 @@ def _print_groups(title: str, groups: list[Group]) -> None:
             money(g.average),
             money(g.worst),
             percent(g.win_rate),
-            days(g.average_days),
+            number(g.average_days, 1),
         )
     out.print(table)

@@ -129,7 +129,7 @@ def test_other_conditions_are_another_backtest(runs: Runs, desk: TrialDesk, load
 
 def test_other_prices_or_rules_are_another_backtest(runs: Runs, desk: TrialDesk, loaded: Loaded) -> None:
     two, *_ = runs
-    shorter = Loaded(loaded.history.between(date(2014, 1, 3), date(2018, 12, 28)), ())
+    shorter = Loaded.of(loaded.history.between(date(2014, 1, 3), date(2018, 12, 28)))
     assert trial(desk, shorter, two.store, 2).fingerprint != two.fingerprint
     text = desk.texts["rules/take_profit.yaml"].replace("target: {value: 0.50", "target: {value: 0.55")
     assert text != desk.texts["rules/take_profit.yaml"]

@@ -10,7 +10,8 @@ from typing import Final
 
 from v6.backtest.chain import Account
 from v6.backtest.outcome import Outcome
-from v6.backtest.words import MISSING, days, key_figures, money, number, percent
+from v6.backtest.words import key_figures, money, number, percent
+from v6.report.numbers import MISSING
 
 BASIC, SHIPPED = "basic", "shipped"
 COSTS: Final = {True: "with costs", False: "without costs"}
@@ -61,8 +62,7 @@ def paired(first: Account, second: Account) -> Paired:
 
 def page(comparison: Comparison, command: str) -> str:
     """Return the page."""
-    some = next(iter(comparison.outcomes.values()))
-    settings = some.settings
+    some = comparison.outcomes[BASIC, True]
     parts = [
         "# Results: basic exits against the shipped rules",
         f"Written by `{command}`; a change by hand is lost with the next run.",
@@ -70,10 +70,7 @@ def page(comparison: Comparison, command: str) -> str:
         "## What came out",
         *[_verdict(comparison, costs) for costs in (True, False)],
         _figures(comparison),
-        "Dollars on 250,000 of cash, one unit of 50 points for most of the time; ratios are of the whole account, of "
-        "which most stays idle."
-        if settings.cash == 250_000
-        else "",
+        _sizes(some),
         "## The same positions",
         *[_pairs(comparison, costs) for costs in (True, False)],
         "## By year",
@@ -83,8 +80,7 @@ def page(comparison: Comparison, command: str) -> str:
         "## By the market's state at the opening, with costs",
         _regimes(comparison),
         "## What these figures must not be read without",
-        "\n".join(f"- {caveat}" for caveat in some.caveats if not caveat.startswith("Spreads are")),
-        "- " + next((c for c in some.caveats if c.startswith("Spreads are")), "No costs."),
+        "\n".join(f"- {caveat}" for caveat in some.caveats),
         "## The runs",
         _runs(comparison),
     ]
@@ -109,20 +105,27 @@ def _question(some: Outcome) -> str:
 def _verdict(comparison: Comparison, costs: bool) -> str:
     basic, shipped = (comparison.outcomes[name, costs].figures for name in (BASIC, SHIPPED))
     gap = shipped.pnl - basic.pnl
-    word = "more" if gap > 0 else "less"
-    text = (
-        f"{COSTS[costs].capitalize()} the shipped rules made {money(abs(gap))} {word} than the basic exits "
-        f"({money(shipped.pnl)} against {money(basic.pnl)})"
+    made = "as much as" if gap == 0 else f"{money(abs(gap))} {'more' if gap > 0 else 'less'} than"
+    return (
+        f"**{COSTS[costs].capitalize()} the shipped rules made {made} the basic exits**: {money(shipped.pnl)} against "
+        f"{money(basic.pnl)}. Sharpe ratio {number(shipped.sharpe)} against {number(basic.sharpe)}, largest drawdown "
+        f"{percent(shipped.max_drawdown)} against {percent(basic.max_drawdown)}, worst trade "
+        f"{money(_worst(comparison, SHIPPED, costs))} against {money(_worst(comparison, BASIC, costs))}."
     )
-    if shipped.max_drawdown is not None and basic.max_drawdown is not None:
-        calmer = "a smaller" if shipped.max_drawdown > basic.max_drawdown else "a larger"
-        text += (
-            f", with {calmer} largest drawdown ({percent(shipped.max_drawdown)} against {percent(basic.max_drawdown)})"
-        )
-    if shipped.sharpe is not None and basic.sharpe is not None:
-        better = "higher" if shipped.sharpe > basic.sharpe else "lower"
-        text += f" and a {better} Sharpe ratio ({number(shipped.sharpe)} against {number(basic.sharpe)})"
-    return text + "."
+
+
+def _worst(comparison: Comparison, name: str, costs: bool) -> float | None:
+    trades = comparison.outcomes[name, costs].account.trades
+    return min((t.pnl for t in trades if t.pnl is not None), default=None)
+
+
+def _sizes(some: Outcome) -> str:
+    units = [t.units for t in some.account.trades]
+    size = "no positions" if not units else f"positions of {min(units)} to {max(units)} units"
+    return (
+        f"The account began with {money(some.settings.cash)} and had {size}; ratios are of the whole account, of "
+        f"which {percent(some.figures.margin_use)} was margin on average."
+    )
 
 
 def _columns(comparison: Comparison) -> list[tuple[str, Outcome]]:
@@ -178,7 +181,13 @@ def _years(comparison: Comparison) -> str:
 def _exits(comparison: Comparison, name: str) -> str:
     groups = comparison.outcomes[name, True].by_exit
     rows = [
-        [g.name, str(g.trades), *map(money, (g.pnl, g.average, g.worst)), percent(g.win_rate), days(g.average_days)]
+        [
+            g.name,
+            str(g.trades),
+            *map(money, (g.pnl, g.average, g.worst)),
+            percent(g.win_rate),
+            number(g.average_days, 1),
+        ]
         for g in groups
     ]
     return table([f"{name}: closed by", "trades", "P&L", "mean", "worst", "won", "days held"], rows)

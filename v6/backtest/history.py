@@ -49,16 +49,16 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A history, what has to be said about it, and its identity."""
+    """A history, what has to be said about it, and a hash over every price, whatever files they came from."""
 
     history: DailyHistory
     notes: tuple[str, ...]
+    digest: str
 
-    @property
-    def digest(self) -> str:
-        """Return a hash over every price: equal for equal histories, whatever files they came from."""
-        rows = (f"{s.day},{s.open},{s.high},{s.low},{s.close},{s.vix}" for s in self.history.sessions)
-        return sha256("\n".join(rows).encode()).hexdigest()
+    @classmethod
+    def of(cls, history: DailyHistory, notes: tuple[str, ...] = ()) -> Loaded:
+        rows = (f"{s.day},{s.open},{s.high},{s.low},{s.close},{s.vix}" for s in history.sessions)
+        return cls(history, notes, sha256("\n".join(rows).encode()).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def load_history(sources: Sources, first: date | None = None, last: date | None 
     kept = {day: index[day] for day in days if start <= day <= end}
     low, high = first or date.min, last or date.max
     notes = _notes([d for d in bridged if low <= d <= high], [d for d in filled if low <= d <= high])
-    return Loaded(join(kept, vix), notes)
+    return Loaded.of(join(kept, vix), notes)
 
 
 def _notes(bridged: list[date], filled: list[date]) -> tuple[str, ...]:

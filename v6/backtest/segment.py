@@ -23,6 +23,7 @@ from v6.paper.market import DailyHistory, HistoryMarket
 from v6.paper.ports import Market
 from v6.paper.vtime import VirtualClock, VirtualLoop, run_virtual
 from v6.pricing.calendar import xnys
+from v6.store.outbox import Outbox
 
 MARK_LAG: Final = timedelta(minutes=2)
 """The account is read this long after the close, when what expires that day has settled."""
@@ -112,6 +113,13 @@ def _followed(segment: Segment, last: date, longest: int) -> tuple[date, ...]:
     return tuple(xnys().sessions(segment.days[-1], end)[1:])
 
 
+class _NoTables(Outbox):
+    """Copies nothing: the journal of years would take minutes to copy into tables that nobody reads."""
+
+    def flush(self) -> int:
+        return 0
+
+
 class _Run:
     """One daemon and one gateway; a class because marking and stopping need both."""
 
@@ -149,6 +157,7 @@ class _Run:
             look_every_s=NEVER_S,
         )
         daemon = Daemon(settings, self._clock, xnys())
+        daemon.outbox = _NoTables(daemon.journal, self._places.store / "tables")
         fingerprint = daemon.ruleset.fingerprint
         daemon.books.listen(self._recorder.hear)
         days = (*self._segment.days, *after)

@@ -1,33 +1,30 @@
-"""How figures are written for people; what is missing is a dash."""
+"""The key figures in words, for the terminal and for pages."""
 
 from __future__ import annotations
 
-from typing import Final
-
 from v6.backtest.metrics import Figures
 from v6.backtest.outcome import Outcome
-
-MISSING: Final = "–"  # noqa: RUF001 - a dash, not a minus sign
+from v6.report import Unit, spoken
 
 
 def money(value: float | None) -> str:
     """Return dollars without cents."""
-    return MISSING if value is None else f"{value:,.0f}"
+    return spoken(value, Unit.USD)
 
 
 def percent(value: float | None, decimals: int = 1) -> str:
     """Return a ratio as per cent."""
-    return MISSING if value is None else f"{100 * value:.{decimals}f} %"
+    return spoken(value, Unit.PERCENT, decimals)
 
 
 def number(value: float | None, decimals: int = 2) -> str:
     """Return a plain number."""
-    return MISSING if value is None else f"{value:.{decimals}f}"
+    return spoken(value, Unit.PLAIN, decimals)
 
 
-def days(value: float | None) -> str:
-    """Return calendar days."""
-    return number(value, 1)
+def counted(count: int, noun: str) -> str:
+    """Return `1 trade` or `3 trades`."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def key_figures(outcome: Outcome) -> list[tuple[str, str, str]]:
@@ -48,7 +45,7 @@ def key_figures(outcome: Outcome) -> list[tuple[str, str, str]]:
         ("Won", percent(ours.win_rate)),
         ("Profit factor", number(ours.profit_factor)),
         ("Mean trade", money(ours.average_trade)),
-        ("Mean days held", days(ours.average_days_held)),
+        ("Mean days held", number(ours.average_days_held, 1)),
         ("Sessions with a position", percent(ours.exposure)),
         ("Mean and most margin of equity", f"{percent(ours.margin_use)}, {percent(ours.most_margin)}"),
         ("Yearly return on mean margin", percent(ours.return_on_margin)),
@@ -63,4 +60,4 @@ def key_figures(outcome: Outcome) -> list[tuple[str, str, str]]:
 
 
 def _time(figures: Figures) -> str:
-    return f"{figures.drawdown_sessions} sessions" + (", still" if figures.under_water_at_end else "")
+    return counted(figures.drawdown_sessions, "session") + (", still" if figures.under_water_at_end else "")
