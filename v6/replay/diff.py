@@ -15,6 +15,7 @@ from v6.lang.ast import fields_of
 from v6.lang.desk import Desk, Rule
 from v6.model.catalogue import Scope
 from v6.model.decision import ActionKind
+from v6.replay.damage import told
 from v6.replay.diff_edits import Edits, edits
 from v6.replay.diff_effect import NO_EFFECT, Distribution, distribution, exits, measure
 from v6.replay.diff_sql import decide
@@ -135,7 +136,7 @@ def on_record(tables: Path, old: Desk, new: Desk, part: Range) -> OnRecord:
     total, positions = db.sql("SELECT count(*), count(DISTINCT key) FILTER (WHERE key <> '') FROM changed").fetchall()[
         0
     ]
-    told = {name: _count(db, f"SELECT count(*) FROM decided WHERE {column} AND ts BETWEEN $first AND $last", bounds)
+    alerts = {name: _count(db, f"SELECT count(*) FROM decided WHERE {column} AND ts BETWEEN $first AND $last", bounds)
             for name, column in made.alerts}  # fmt: skip
     return OnRecord(
         snapshots,
@@ -146,7 +147,7 @@ def on_record(tables: Path, old: Desk, new: Desk, part: Range) -> OnRecord:
         positions,
         tuple(Change(**row) for row in _table(db, _GROUPS)),
         _by_rule(db),
-        {name: count for name, count in told.items() if count},
+        {name: count for name, count in alerts.items() if count},
         effect,
         any(rule.then.kind is ActionKind.REDUCE for desk in (old, new) for rule in desk.rules),
         tuple(_lacking(db, edited(old.rules, new.rules), bounds)),
@@ -157,7 +158,10 @@ def on_record(tables: Path, old: Desk, new: Desk, part: Range) -> OnRecord:
 
 def compare_desks(names: tuple[str, str], old: Desk, new: Desk, tables: Path | None, part: Range) -> Diff:
     """Return the whole diff of two desks by their names; without `tables` only the meanings are compared."""
-    record = None if tables is None else on_record(tables, old, new, part)
+    record = None
+    if tables is not None:
+        with told(tables):
+            record = on_record(tables, old, new, part)
     return Diff(*names, old.fingerprint, new.fingerprint, edits(old, new), record)
 
 
@@ -197,7 +201,7 @@ def _lacking(db: duckdb.DuckDBPyConnection, rules: Sequence[Rule], bounds: dict[
         columns.append(f'count(*) {where} > 0 AND count("{column}") {where} = 0 AS lacks{i}')
     if not columns:
         return
-    query = f"SELECT CAST(ts AS DATE) AS day, {', '.join(columns)} FROM snapshots"
+    query = f"SELECT date AS day, {', '.join(columns)} FROM snapshots"
     days = _table(db, f"{query} WHERE ts BETWEEN $first AND $last GROUP BY 1 ORDER BY 1", bounds)
     for i, (name, ids) in enumerate(read.items()):
         bare = [row["day"] for row in days if row[f"lacks{i}"]]

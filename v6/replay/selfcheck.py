@@ -12,6 +12,7 @@ import duckdb
 
 from v6.errors import V6Error
 from v6.model.event import SnapshotTaken
+from v6.replay.damage import told
 from v6.replay.kept import keep, read_kept
 from v6.replay.segments import Again, Fold, Outcome, by_query, constant_keys, differing
 from v6.rules import RuleSet, RuleState
@@ -79,7 +80,11 @@ def selfcheck(store: Path, day: date | None = None) -> SelfCheck:
     check of an earlier one left, if that agreed; else it folds the record from its beginning.
     """
     reader = JournalReader(store / "journal.sqlite")
-    db = connect(store / "tables")
+    with told(store / "tables"):
+        return _checked(store, reader, connect(store / "tables"), day)
+
+
+def _checked(store: Path, reader: JournalReader, db: duckdb.DuckDBPyConnection, day: date | None) -> SelfCheck:
     since = _EARLIEST if day is None else datetime.combine(day, time(), UTC)
     until = _LATEST if day is None else since + timedelta(days=1, microseconds=-1)
     db.execute("CREATE TEMP TABLE bounds AS SELECT $1::TIMESTAMPTZ AS since, $2::TIMESTAMPTZ AS until", [since, until])
