@@ -8,6 +8,7 @@ from decimal import Decimal
 from tests.execution.fakes import CONDOR, NOON, Station, fills, open_intent, option
 from v6.daemon.conflicts import Kind
 from v6.daemon.reconcile import QUIET, Reconciler
+from v6.errors import BrokerError
 from v6.model import event as e
 from v6.model.contract import Right
 from v6.model.order import OrderState
@@ -34,6 +35,7 @@ class Account:
         self.orders: tuple[OpenOrder, ...] = ()
         self.fills: list[Execution] = []
         self.asked = 0
+        self.mute = False
         self.asked_for_executions = 0
         self.meanwhile: Callable[[], object] = lambda: None
 
@@ -46,6 +48,8 @@ class Account:
 
     async def executions(self) -> list[Execution]:
         self.asked_for_executions += 1
+        if self.mute:
+            raise BrokerError("executions: no answer within 10 s")
         return self.fills
 
 
@@ -148,6 +152,14 @@ def test_a_cause_that_was_seen_is_kept_when_its_evidence_is_gone() -> None:
     scene.run()
     assert [c.kind for c in scene.reconciler.conflicts] == [Kind.MANUAL]
     assert [code for code, _ in scene.found()] == ["manual-trade"]
+
+
+def test_executions_that_are_not_told_cost_the_cause_and_not_the_cycle() -> None:
+    scene = Scene()
+    scene.account.held, scene.account.mute = {77: 1}, True
+    scene.account.fills = [Execution("a.01", 0, "", 77, 1, NOON)]
+    scene.run()
+    assert [c.kind for c in scene.reconciler.conflicts] == [Kind.MISSING_HERE]
 
 
 def test_positions_are_not_compared_while_fills_arrive_and_shortly_after() -> None:

@@ -22,12 +22,11 @@ def cost_conflicts(ledger: Ledger, theirs: Mapping[int, Held]) -> Iterator[Confl
 
     That is a contract which one order opened, nothing else of ours has traded, and both sides hold alike.
     """
-    fills = [record for record in ledger.orders.values() if record.fills]
     for holding in ledger.holdings.values():
         for leg in holding.position.structure.legs:
             contract = leg.contract
             held = theirs.get(contract.con_id)
-            traded = [r for r in fills if any(f.con_id == contract.con_id for f in r.fills)]
+            traded = [ledger.orders[ref] for ref in ledger.traders.get(contract.con_id, ())]
             if held is None or held.cost is None or len(traded) != 1 or traded[0].intent.purpose is not Purpose.OPEN:
                 continue
             if held.quantity != sum(f.quantity for f in traded[0].fills if f.con_id == contract.con_id):

@@ -8,13 +8,15 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final, Protocol
 
+import structlog
+
 from v6.daemon.conflicts import PLAIN, Conflict, Resolution, Scene, classify, foreign_orders
 from v6.daemon.costs import cost_conflicts
 from v6.daemon.foreign import adopt, follow, from_json, to_json
+from v6.errors import BrokerError
 from v6.execution.books import Books
 from v6.execution.ledger import Holding, Ledger, OrderRecord
 from v6.model import event as e
-from v6.model.contract import Contract
 from v6.model.position import Structure
 from v6.model.statement import Execution, Statement
 from v6.ports import Clock
@@ -31,6 +33,9 @@ QUIET: Final = timedelta(seconds=5)
 
 MOST_TOLD: Final = 50
 """So many conflicts of a kind are told in one finding; beyond that, how many more there are."""
+
+
+log = structlog.get_logger("v6.daemon")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,7 @@ def compare(
     for con_id, quantity in foreign.items():
         ours[con_id] = ours.get(con_id, 0) + quantity
     others = [execution for execution in executions if execution.order_ref not in ledger.orders]
-    contracts = _contracts(ledger)
-    scene = Scene(ours, broker.positions, contracts, others, today)
+    scene = Scene(ours, broker.positions, ledger.contracts, others, today)
     flying = _flying(ledger, scene)
     booked = {
         holding.position.position_id: event
@@ -84,12 +88,6 @@ def compare(
     told = (*conflicts, *cost_conflicts(ledger, broker.positions), *foreign_orders(orders))
     less = {c.con_id for c in conflicts if c.resolution is Resolution.FENCE}
     return Comparison(tuple(booked.values()), told, frozenset(_holding_any(ledger, less, booked)))
-
-
-def _contracts(ledger: Ledger) -> dict[int, Contract]:
-    held = (holding.position.structure for holding in ledger.holdings.values())
-    ordered = (record.intent.structure for record in ledger.orders.values())
-    return {leg.contract.con_id: leg.contract for found in (ordered, held) for s in found for leg in s.legs}
 
 
 def _without(ours: Mapping[int, int], holdings: Iterable[Holding]) -> dict[int, int]:
@@ -223,7 +221,7 @@ class Reconciler:
         foreign = self._follow_foreign({con_id: held.quantity for con_id, held in broker.positions.items()})
         result = compare(self._books.ledger, broker, today, closes, self._clock.now(), foreign)
         if any(c.con_id is not None and c.resolution is not Resolution.TELL for c in result.conflicts):
-            others = await self._account.executions()
+            others = await self._executions()
             result = compare(self._books.ledger, broker, today, closes, self._clock.now(), foreign, others)
             result = replace(result, conflicts=tuple(map(self._remembered, result.conflicts)))
         if self._filling():
@@ -231,6 +229,14 @@ class Reconciler:
         self._books.post(*result.events, *self._findings(result.conflicts))
         self._last, self._done_at = result, self._clock.now()
         self._distrusted = bool(result.halts)
+
+    async def _executions(self) -> list[Execution]:
+        try:
+            return await self._account.executions()
+        except BrokerError as error:
+            # They only tell causes apart; a cycle that failed for them would send no exits.
+            log.warning("executions-not-told", error=str(error))
+            return []
 
     def _remembered(self, conflict: Conflict) -> Conflict:
         """Return what an unchanged difference was first put down to: executions are told for their own day only."""
@@ -261,8 +267,7 @@ class Reconciler:
     def _follow_foreign(self, broker: dict[int, int]) -> dict[int, int]:
         """Return the positions of another origin by con_id, and put on record when they are not what they were."""
         before = self._foreign
-        orders = self._books.ledger.orders.values()
-        ours = {leg.contract.con_id for record in orders for leg in record.intent.structure.legs}
+        ours = self._books.ledger.contracts.keys()
         now = adopt(ours, broker) if self._adopt else follow(before, ours, broker)
         self._adopt = False
         if now != before:

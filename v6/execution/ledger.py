@@ -9,8 +9,9 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from v6.model import event as e
+from v6.model.contract import Contract
 from v6.model.order import Fill, OrderIntent, OrderState, Purpose
-from v6.model.position import Position
+from v6.model.position import Position, Structure
 
 Fills: TypeAlias = dict[str, Fill]
 
@@ -108,6 +109,10 @@ class Ledger:
         self.rolls: dict[str, e.RollStarted] = {}
         self.reductions: dict[str, e.ReductionDue] = {}
         self.opened_on: dict[str, list[date]] = {}
+        self.contracts: dict[int, Contract] = {}
+        """Every contract that an order or a position of ours ever had as a leg."""
+        self.traders: dict[int, list[str]] = {}
+        """The order_refs with fills of a contract, oldest first."""
         self._live: dict[str, None] = {}
         self._unbooked: dict[str, None] = {}
         self._exec_owner: dict[str, str] = {}
@@ -167,6 +172,7 @@ class Ledger:
             case e.OrderIntended():
                 ref = event.intent.order_ref
                 self._live[ref] = None
+                self._know(event.intent.structure)
                 self.orders[ref] = OrderRecord(event.intent, OrderState.INTENT, limit=event.intent.limit)
                 if event.intent.purpose is Purpose.CLOSE:
                     self._attempts[event.intent.position_id] = event.intent.attempt
@@ -199,6 +205,7 @@ class Ledger:
         match event:
             case e.PositionOpened():
                 position = event.position
+                self._know(position.structure)
                 self.holdings[position.position_id] = Holding(position, position.quantity)
                 self.opened_on.setdefault(position.strategy, []).append(position.opened_at.date())
             case e.ReductionDue():
@@ -219,6 +226,10 @@ class Ledger:
             case _:
                 pass
 
+    def _know(self, structure: Structure) -> None:
+        for leg in structure.legs:
+            self.contracts[leg.contract.con_id] = leg.contract
+
     def _change(self, ref: str, **fields: object) -> None:
         self.orders[ref] = replace(self.orders[ref], **fields)  # type: ignore[arg-type]
 
@@ -226,6 +237,9 @@ class Ledger:
         record = self.orders[fill.order_ref]
         key = exec_key(fill.exec_id)
         self._exec_owner[key] = fill.order_ref
+        traders = self.traders.setdefault(fill.con_id, [])
+        if fill.order_ref not in traders:
+            traders.append(fill.order_ref)
         if key not in record.booked:
             self._unbooked[fill.order_ref] = None
         # A correction replaces the execution it corrects; its commission is the old one until a new report comes.
