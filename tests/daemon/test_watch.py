@@ -67,6 +67,9 @@ class SeenFeed:
     def stream(self, contracts: list[Contract]) -> None:
         self.wanted = [contract.con_id for contract in contracts]
 
+    def ticked(self, con_id: int) -> bool:
+        return con_id in self.known
+
     def quote(self, con_id: int) -> Quote | None:
         return self.known.get(con_id)
 

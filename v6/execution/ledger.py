@@ -108,6 +108,7 @@ class Ledger:
         self.rolls: dict[str, e.RollStarted] = {}
         self.reductions: dict[str, e.ReductionDue] = {}
         self.opened_on: dict[str, list[date]] = {}
+        self._paid: dict[str, tuple[OrderRecord, int, Decimal]] = {}
         self._live: dict[str, None] = {}
         self._unbooked: dict[str, None] = {}
         self._exec_owner: dict[str, str] = {}
@@ -155,11 +156,16 @@ class Ledger:
     def commission_of(self, position: Position) -> Decimal:
         """Return the commissions known for the position's opening, also those that came after the fill."""
         ref = self._opening_ref.get(position.position_id)
-        units = 0 if ref is None else self.orders[ref].units_filled()
-        if ref is None or units == 0:
+        if ref is None:
             return position.commission
+        record = self.orders[ref]
+        known = self._paid.get(ref)
+        if known is None or known[0] is not record:
+            # Asked for in every cycle, and the same until a fill or a report changes the record.
+            known = self._paid[ref] = (record, record.units_filled(), record.commission())
+        _, units, commission = known
         # Units that came late are another position, with their own share of the order's commissions.
-        return self.orders[ref].commission() * position.quantity / units
+        return commission * position.quantity / units if units else position.commission
 
     def apply(self, event: e.Event) -> None:
         """Fold one event; events of the rules and the sync layer change nothing here."""
