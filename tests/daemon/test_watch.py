@@ -73,6 +73,9 @@ class SeenFeed:
     def close(self, con_ids: list[int]) -> None:
         assert con_ids == []
 
+    def ticked(self, con_id: int) -> bool:
+        return con_id in self.known
+
     def quote(self, con_id: int) -> Quote | None:
         return self.known.get(con_id)
 

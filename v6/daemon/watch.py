@@ -188,7 +188,7 @@ class Watch:
         registry.claim("positions", Rank.HELD, self._legs())
         wanted = self._hybrid.apply(at)
         waited = 0.0
-        while waited < SETTLE_S and any(self._feed.quote(c.con_id) is None for c in wanted):
+        while waited < SETTLE_S and not all(self._feed.ticked(c.con_id) for c in wanted):
             await asyncio.sleep(POLL_S)
             waited += POLL_S
 

@@ -113,6 +113,7 @@ class Ledger:
         """Every contract that an order or a position of ours ever had as a leg."""
         self.traders: dict[int, list[str]] = {}
         """The order_refs with fills of a contract, oldest first."""
+        self._paid: dict[str, tuple[OrderRecord, int, Decimal]] = {}
         self._live: dict[str, None] = {}
         self._unbooked: dict[str, None] = {}
         self._exec_owner: dict[str, str] = {}
@@ -160,11 +161,16 @@ class Ledger:
     def commission_of(self, position: Position) -> Decimal:
         """Return the commissions known for the position's opening, also those that came after the fill."""
         ref = self._opening_ref.get(position.position_id)
-        units = 0 if ref is None else self.orders[ref].units_filled()
-        if ref is None or units == 0:
+        if ref is None:
             return position.commission
+        record = self.orders[ref]
+        known = self._paid.get(ref)
+        if known is None or known[0] is not record:
+            # Asked for in every cycle, and the same until a fill or a report changes the record.
+            known = self._paid[ref] = (record, record.units_filled(), record.commission())
+        _, units, commission = known
         # Units that came late are another position, with their own share of the order's commissions.
-        return self.orders[ref].commission() * position.quantity / units
+        return commission * position.quantity / units if units else position.commission
 
     def apply(self, event: e.Event) -> None:
         """Fold one event; events of the rules and the sync layer change nothing here."""

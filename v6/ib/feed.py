@@ -130,6 +130,10 @@ class Feed:
             known = self._converted[con_id] = (source, convert.quote_of(ticker, con_id, seen))
         return known[1]
 
+    def ticked(self, con_id: int) -> bool:
+        """Tell whether there is a quote."""
+        return con_id in self._lines and con_id in self._seen
+
     def quotes(self) -> dict[int, Quote]:
         found = ((con_id, self.quote(con_id)) for con_id in self._lines)
         return {con_id: quote for con_id, quote in found if quote is not None}

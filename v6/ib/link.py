@@ -110,8 +110,8 @@ class Link:
         """Return the broker's time in UTC; the answer is the proof that the link is alive in both directions."""
         try:
             # One question at a time: ib_async keeps one future per kind, and a second one would orphan the first.
-            async with self._asking_time:
-                return (await asyncio.wait_for(self.ib.reqCurrentTimeAsync(), HEARTBEAT_TIMEOUT_S)).astimezone(UTC)
+            async with self._asking_time, asyncio.timeout(HEARTBEAT_TIMEOUT_S):
+                return (await self.ib.reqCurrentTimeAsync()).astimezone(UTC)
         except (TimeoutError, ConnectionError) as error:
             self.disconnect()
             raise BrokerError("no heartbeat: the link was half open and is closed now") from error
@@ -122,7 +122,8 @@ class Link:
         The request is made in here, because ib_async raises at once when the connection is gone.
         """
         try:
-            return await asyncio.wait_for(request(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await request()
         except TimeoutError:
             raise BrokerError(f"{what}: no answer within {timeout_s:g} s") from None
         except ib_async.wrapper.RequestError as error:

@@ -22,10 +22,9 @@ class Row:
     @classmethod
     def of(cls, key: str, fields: Mapping[str, Value]) -> Row:
         """Build a row from names; what is not named is missing."""
-        unknown = fields.keys() - INDEX.keys()
-        if unknown:
-            raise KeyError(f"not in the catalogue: {sorted(unknown)}")
-        return cls(key, tuple(fields.get(f.name) for f in FIELDS))
+        if not fields.keys() <= INDEX.keys():
+            raise KeyError(f"not in the catalogue: {sorted(fields.keys() - INDEX.keys())}")
+        return cls(key, tuple(map(fields.get, INDEX)))
 
     def completed(self) -> Row:
         """Return the row with a value for each field: one recorded before fields were appended misses the new ones.
@@ -60,6 +59,8 @@ class Snapshot:
 
     def completed(self) -> Snapshot:
         """Return the snapshot with each row completed; raises ValueError."""
+        if all(len(row.values) == len(FIELDS) for row in self.rows):
+            return self
         return replace(self, rows=tuple(row.completed() for row in self.rows))
 
     def row(self, key: str) -> Row:

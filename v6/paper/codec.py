@@ -31,6 +31,9 @@ def names(text_: str) -> tuple[str, ...]:
 
 def text(value: Wire) -> str:
     """Return the field as TWS writes it; None is empty, a bool is 0 or 1, NUL inside a string is dropped."""
+    kind = type(value)
+    if kind is float or kind is int:
+        return repr(value)
     if value is None:
         return ""
     if isinstance(value, str):
@@ -59,8 +62,8 @@ class Message:
     def encode(self, *values: Wire) -> bytes:
         """Return the frame; the number of values must be that of the table."""
         assert len(values) == len(self.names), f"message {self.msg_id}: {len(values)} values, not {len(self.names)}"
-        head = [str(self.msg_id)] if self.version is None else [str(self.msg_id), str(self.version)]
-        return frame(head + [text(v) for v in values])
+        head = str(self.msg_id) if self.version is None else f"{self.msg_id}\0{self.version}"
+        return frame([head, *map(text, values)])
 
 
 def message(msg_id: int, version: int | None, width: int, names: str) -> Message:

@@ -146,7 +146,10 @@ class JournalReader:
         try:
             event = decoder.decode(body)
             # The catalogue only grows at its end, so what an old snapshot lacks are its newest fields.
-            return replace(event, snapshot=event.snapshot.completed()) if isinstance(event, SnapshotTaken) else event
+            if not isinstance(event, SnapshotTaken):
+                return event
+            snapshot = event.snapshot.completed()
+            return event if snapshot is event.snapshot else replace(event, snapshot=snapshot)
         except (msgspec.MsgspecError, ValueError) as error:
             raise StoreError(f"{self.path}: event {seq} ({kind}) cannot be read: {error}") from error
 

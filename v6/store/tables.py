@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from v6.errors import StoreError
-from v6.model.catalogue import FIELDS, Kind
+from v6.model.catalogue import FIELDS, INDEX, Kind
 from v6.model.event import (
     AlertRaised,
     CommissionReported,
@@ -257,7 +257,7 @@ def _shadow_row(event: ShadowDiffered) -> TableRow:
 def _snapshot_rows(event: SnapshotTaken) -> list[TableRow]:
     snapshot = event.snapshot
     head: TableRow = {"snapshot_id": snapshot.snapshot_id, "cycle": snapshot.cycle}
-    return [head | {"key": row.key} | dict(row.items()) for row in snapshot.rows]
+    return [head | {"key": row.key} | dict(zip(INDEX, row.values, strict=True)) for row in snapshot.rows]
 
 
 def _decision_rows(event: DecisionsMade) -> list[TableRow]:
