@@ -15,7 +15,7 @@ from v6.model.contract import Contract, Right, SecType
 from v6.paper.faults import Faults, parse_script
 from v6.paper.gateway import PaperGateway
 from v6.paper.limits import Limits
-from v6.paper.ports import Bar, Mark, StockTerms
+from v6.paper.ports import Bar, Dividend, Mark, StockTerms
 from v6.paper.vtime import VirtualClock, VirtualLoop, run_virtual
 from v6.pricing.calendar import NEW_YORK, TradingCalendar
 
@@ -36,6 +36,7 @@ SHORT_CALL, LONG_CALL = option(12, 2200, Right.CALL), option(13, 2250, Right.CAL
 SPY = Contract(2, "SPY", SecType.STOCK, "SMART", "USD", 1, "SPY")
 SPY_CALL = Contract(20, "SPY", SecType.OPTION, "SMART", "USD", 100, "SPY", EXPIRY, Decimal(205), Right.CALL)
 SPY_WING = Contract(21, "SPY", SecType.OPTION, "SMART", "USD", 100, "SPY", EXPIRY, Decimal(210), Right.CALL)
+SPY_PUT = Contract(22, "SPY", SecType.OPTION, "SMART", "USD", 100, "SPY", EXPIRY, Decimal(205), Right.PUT)
 FAR = option(14, 2000, Right.PUT, date(2015, 4, 17))
 
 
@@ -62,10 +63,14 @@ class FlatMarket:
         default_factory=lambda: {10: (1.0, 1.2), 11: (2.0, 2.3), 12: (3.0, 3.4), 13: (1.5, 1.6), 14: (6.0, 6.4)}
     )
     stocks: dict[int, StockTerms] = field(default_factory=dict)
+    pays: list[Dividend] = field(default_factory=list)
     calls: int = 0
 
     def stock(self, con_id: int, at: datetime) -> StockTerms | None:
         return self.stocks.get(con_id)
+
+    def dividends(self, con_id: int, first: date, last: date) -> list[Dividend]:
+        return [d for d in self.pays if con_id == SPY.con_id and first <= d.ex_day <= last]
 
     def contract(self, con_id: int) -> Contract | None:
         return next((c for c in self.listed if c.con_id == con_id), None)
@@ -107,12 +112,20 @@ class FlatMarket:
             return None
         bid, ask = self.quotes[con_id]
         price = ((bid or 0.0) + ask) / 2
-        return Mark(price, bid, ask, 0 if bid is None else 20, 30, 1.0, 0.2, -0.1, 0.001, -0.5, 1.5, self.spot)
+        spot = self._level(contract)
+        return Mark(price, bid, ask, 0 if bid is None else 20, 30, 1.0, 0.2, -0.1, 0.001, -0.5, 1.5, spot)
 
     def settlement(self, contract: Contract) -> float:
         assert contract.strike is not None
-        points = self.spot - float(contract.strike)
+        points = round(self._level(contract) - float(contract.strike), 2)
         return max(points if contract.right is Right.CALL else -points, 0.0)
+
+    def _level(self, contract: Contract) -> float:
+        """Return the price of an option's underlying: the index, or the middle of the fund's quotes."""
+        if contract.symbol != SPY.symbol:
+            return self.spot
+        bid, ask = self.quotes[SPY.con_id]
+        return round(((bid or 0.0) + ask) / 2, 4)
 
     def settles_at(self, contract: Contract) -> datetime:
         assert contract.expiry is not None
@@ -124,10 +137,10 @@ class FlatMarket:
 
 
 def with_stock(terms: StockTerms) -> FlatMarket:
-    """Return the flat market with a fund and two of its calls beside the index."""
+    """Return the flat market with a fund, two of its calls and a put beside the index."""
     market = FlatMarket(stocks={SPY.con_id: terms})
-    market.listed += [SPY, SPY_CALL, SPY_WING]
-    market.quotes |= {2: (209.99, 210.01), 20: (5.1, 5.3), 21: (1.0, 1.2)}
+    market.listed += [SPY, SPY_CALL, SPY_WING, SPY_PUT]
+    market.quotes |= {2: (209.99, 210.01), 20: (5.1, 5.3), 21: (1.0, 1.2), 22: (0.1, 0.12)}
     return market
 
 
@@ -189,12 +202,12 @@ def play(
 
 
 def wire(contract: Contract) -> Option:
-    """Return the contract as a client names it."""
+    """Return the option as a client names it."""
     assert contract.expiry is not None
     assert contract.strike is not None
     return Option(
-        "SPX", f"{contract.expiry:%Y%m%d}", float(contract.strike), str(contract.right), "SMART",
-        conId=contract.con_id, currency="USD", multiplier="100", tradingClass="SPXW",
+        contract.symbol, f"{contract.expiry:%Y%m%d}", float(contract.strike), str(contract.right), "SMART",
+        conId=contract.con_id, currency="USD", multiplier="100", tradingClass=contract.trading_class,
     )  # fmt: skip
 
 

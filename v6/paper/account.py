@@ -36,6 +36,8 @@ class Ledger:
         self.closed: dict[int, Holding] = {}
         self.flows: dict[int, Decimal] = {}
         """What trading each contract has brought in (paid: negative) since `begin_day`, commissions included."""
+        self.accrued = _ZERO
+        """Dividends that are ours since the ex-dividend day and not paid yet; negative where we owe them."""
         self._margin: Decimal | None = None
 
     def trade(self, contract: Contract, quantity: int, price: Decimal, commission: Decimal) -> Decimal | None:
@@ -59,6 +61,16 @@ class Ledger:
             cost += sign * opening * price * contract.multiplier + commission * opening / abs(quantity)
         self._put(Holding(contract, held.quantity + quantity, cost, held.realized + (realized or _ZERO)))
         return realized
+
+    def accrue(self, con_id: int, amount: Decimal) -> None:
+        """Note a dividend on its ex-dividend day: it is worth its dollars, and paid later."""
+        self.accrued += amount
+        self.flows[con_id] = self.flows.get(con_id, _ZERO) + amount
+
+    def receive(self, amount: Decimal) -> None:
+        """Turn an accrued dividend into cash."""
+        self.accrued -= amount
+        self.cash += amount
 
     def begin_day(self) -> None:
         """Count flows from now on."""

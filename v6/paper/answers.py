@@ -199,12 +199,12 @@ def executions(session: Session, fields: Fields) -> None:
 def _fits(execution: PaperExecution, fields: Fields, client: int, since: datetime | None) -> bool:
     kind = "BAG" if execution.contract is None else execution.contract.sec_type.value
     return (
-        (not client or execution.order.client_id == client)
+        (not client or execution.origin.client_id == client)
         and (since is None or execution.at >= since)
-        and fields["account"] in ("", execution.order.account)
-        and fields["symbol"] in ("", execution.order.symbol)
+        and fields["account"] in ("", execution.origin.account)
+        and fields["symbol"] in ("", execution.origin.symbol)
         and fields["secType"] in ("", kind)
-        and fields["exchange"] in ("", "SMART", "CBOE")
+        and fields["exchange"] in ("", "SMART", execution.exchange)
         and (not fields["side"] or execution.side.value == fields["side"])
     )
 

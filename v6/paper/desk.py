@@ -88,6 +88,10 @@ class Desk:
         """Return an order id that nobody has used."""
         return self._highest + 1
 
+    def number(self, ahead: int) -> str:
+        """Return the number of an execution that no order makes, `ahead` executions from now."""
+        return self._numbers.executed(len(self.executions) + ahead)
+
     # -- what clients ask
 
     def place(self, client_id: int, request: PlaceOrder) -> None:

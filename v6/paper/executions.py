@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from v6.model.contract import Side
+from v6.model.contract import Contract, Side
 from v6.paper.account import Ledger
 from v6.paper.intake import Fees
 from v6.paper.matching import Book, leg_prices
-from v6.paper.orders import PaperExecution, PaperOrder
+from v6.paper.orders import Origin, PaperExecution, PaperOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +37,20 @@ def execute(
     side = order.terms.side
     done: list[PaperExecution] = []
     if order.is_bag:
-        summary = PaperExecution(f"{number}.01.01", order, None, side, size, net, order.filled, order.average, now)
+        summary = PaperExecution(
+            f"{number}.01.01", order.origin, None, side, size, net, order.filled, order.average, now,
+            combo=order.block(),
+        )  # fmt: skip
         done.append(summary)
     for leg, price in zip(order.legs, leg_prices(side, order.ratios, book, net), strict=True):
         signed = side.sign * leg.ratio * size
-        commission = fees.of(leg.contract, signed)
+        commission = fees.of(leg.contract, signed, (order.filled - size) * abs(leg.ratio))
         realized = ledger.trade(leg.contract, signed, price, commission)
         leg_side, total = Side.BUY if signed > 0 else Side.SELL, order.filled * abs(leg.ratio)
         done.append(
             PaperExecution(
                 f"{number}.{len(done) + 1:02d}.01",
-                order,
+                order.origin,
                 leg.contract,
                 leg_side,
                 abs(signed),
@@ -60,3 +63,15 @@ def execute(
             )
         )
     return done
+
+
+def delivered(
+    exec_id: str, account: str, contract: Contract, quantity: int, price: Decimal, at: datetime,
+    realized: Decimal | None,
+) -> PaperExecution:  # fmt: skip
+    """Return one side of an exercise or assignment: signed contracts at 0, or shares at the strike, free of charge."""
+    side = Side.BUY if quantity > 0 else Side.SELL
+    size = abs(quantity)
+    return PaperExecution(
+        exec_id, Origin(account, contract.symbol), contract, side, size, price, size, price, at, Decimal(0), realized
+    )

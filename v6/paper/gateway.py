@@ -16,7 +16,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from v6.model.contract import Contract
+from v6.model.contract import Contract, SecType
 from v6.paper.account import Ledger
 from v6.paper.desk import Desk
 from v6.paper.faults.engine import Faults
@@ -25,6 +25,8 @@ from v6.paper.limits import Limits
 from v6.paper.market.book import FLAT_RATES
 from v6.paper.matching import cents
 from v6.paper.meter import Meter
+from v6.paper.nights import Nights
+from v6.paper.orders import PaperExecution
 from v6.paper.ports import Halt, HaltingMarket, Mark, Market, Payout, StockMarket, StockTerms
 from v6.paper.reports import Figures
 from v6.paper.session import Session, Stage
@@ -75,6 +77,7 @@ class PaperGateway:
         self.meter = Meter()
         self.desk = Desk(market, clock, self.ledger, self, account=account, seed=seed, fees=fees or Fees(),
                          step_s=step_s)  # fmt: skip
+        self.nights = Nights(market, self.calendar, self.ledger, account, self._delivered, self.desk.number)
         self._step_s = step_s
         self._day_start = cash
         self._day_values: dict[int, Decimal] = {}
@@ -82,6 +85,8 @@ class PaperGateway:
         self._server: asyncio.AbstractServer | None = None
         self._step_timer: asyncio.TimerHandle | None = None
         self._expiry_timer: asyncio.TimerHandle | None = None
+        self._night_timer: asyncio.TimerHandle | None = None
+        self._ended: set[int] = set()
         self._due: datetime | None = None
         self._account_told: datetime | None = None
 
@@ -98,7 +103,7 @@ class PaperGateway:
 
     async def stop(self) -> None:
         """Hang up on everybody and forget all timers; the account stays readable."""
-        for timer in (self._step_timer, self._expiry_timer):
+        for timer in (self._step_timer, self._expiry_timer, self._night_timer):
             if timer is not None:
                 timer.cancel()
         self.desk.stop()
@@ -293,19 +298,46 @@ class PaperGateway:
         if self._expiry_timer is not None:
             self._expiry_timer.cancel()
             self._expiry_timer = None
-        ends = [self.market.settles_at(h.contract) for h in self.ledger.holdings.values()]
+        now, loop = self.clock.now(), asyncio.get_running_loop()
+        ends = [self.market.settles_at(contract) for contract in self._ending()]
         if ends:
-            wait = (min(ends) - self.clock.now()).total_seconds()
-            self._expiry_timer = asyncio.get_running_loop().call_later(max(wait, 0.0), self._expire)
+            wait = (min(ends) - now).total_seconds()
+            self._expiry_timer = loop.call_later(max(wait, 0.0), self._expire)
+        if self._night_timer is not None:
+            self._night_timer.cancel()
+            self._night_timer = None
+        night = self.nights.next(now)
+        if night is not None:
+            self._night_timer = loop.call_later((night - now).total_seconds(), self._night)
+
+    def _ending(self) -> list[Contract]:
+        """Return the options held that have not come to their expiry yet."""
+        held = (h.contract for h in self.ledger.holdings.values())
+        return [c for c in held if c.sec_type is SecType.OPTION and c.con_id not in self._ended]
+
+    def _night(self) -> None:
+        self.nights.run(self.clock.now())
+        self._ended &= self.ledger.holdings.keys()
+        self._plan_expiry()
+
+    def _delivered(self, executions: Sequence[PaperExecution], con_ids: Sequence[int]) -> None:
+        self.desk.executions += executions
+        self.moved(con_ids)
 
     def _expire(self) -> None:
-        """Settle in cash what has reached its settlement; IB tells it by nothing but changed positions."""
+        """Settle in cash what has reached its settlement; IB tells it by nothing but changed positions.
+
+        What delivers shares stays until the night.
+        """
         now = self.clock.now()
-        held = list(self.ledger.holdings.values())
-        gone = [h.contract for h in held if self.market.settles_at(h.contract) <= now]
-        for contract in gone:
+        gone = []
+        for contract in [c for c in self._ending() if self.market.settles_at(c) <= now]:
             self.desk.expire(contract.con_id)
+            if self.nights.share_of(contract, now) is not None:
+                self._ended.add(contract.con_id)
+                continue
             self.ledger.settle(contract.con_id, Decimal(repr(round(self.market.settlement(contract), 6))))
+            gone.append(contract)
         if gone:
             self.moved([c.con_id for c in gone])
         else:

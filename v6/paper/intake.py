@@ -39,13 +39,22 @@ def rejected(reason: str) -> Refused:
 
 @dataclass(frozen=True, slots=True)
 class Fees:
-    """Dollars per contract and leg: the broker's commission and the exchange's fee by underlying."""
+    """Dollars per contract and leg: the broker's commission and the exchange's fee by underlying.
+
+    Shares cost `share` each, `least` an order at least, as at IBKR Pro, fixed.
+    """
 
     commission: Decimal = Decimal("0.65")
     exchange: tuple[tuple[str, Decimal], ...] = (("SPX", Decimal("0.60")), ("VIX", Decimal("0.60")))
 
-    def of(self, contract: Contract, quantity: int) -> Decimal:
-        """Return the commission of a fill."""
+    share: Decimal = Decimal("0.005")
+    least: Decimal = Decimal("1.00")
+
+    def of(self, contract: Contract, quantity: int, before: int = 0) -> Decimal:
+        """Return the commission of a fill; `before` is how much of the order has been filled before it."""
+        if contract.sec_type is SecType.STOCK:
+            whole = max(self.share * (before + abs(quantity)), self.least)
+            return whole - (max(self.share * before, self.least) if before else 0)
         fee = next((fee for symbol, fee in self.exchange if symbol == contract.symbol), Decimal(0))
         return (self.commission + fee) * abs(quantity)
 
@@ -97,8 +106,10 @@ def read_legs(request: PlaceOrder, market: Market, at: datetime) -> tuple[Leg, .
         if not divisible([leg.ratio for leg in legs]):
             raise rejected("the ratios of the combo cannot be priced; reduce them")
     for leg in legs:
+        if leg.contract.sec_type is SecType.STOCK and len(legs) == 1:
+            continue
         if leg.contract.sec_type is not SecType.OPTION:
-            raise rejected(f"{leg.contract} cannot be traded on the paper gateway, only options can")
+            raise rejected(f"{leg.contract} cannot be traded here: only options, shares, and combos of options can")
         if market.settles_at(leg.contract) <= at:
             raise rejected(f"{leg.contract} has expired")
     return legs

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from v6.paper.codec import names
+from v6.paper.fields import S11
 from v6.paper.requests import C12
 
 MORE_TABLES: Final[dict[int, tuple[str, ...]]] = {
@@ -12,6 +13,7 @@ MORE_TABLES: Final[dict[int, tuple[str, ...]]] = {
     for number, row in {
         12: "version all",
         13: "version",
+        21: f"version reqId {S11} exerciseAction exerciseQuantity account override",
         24: "version",
         50: f"version reqId {C12} barSize whatToShow useRTH options",
         51: "version reqId",

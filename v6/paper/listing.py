@@ -63,6 +63,11 @@ def strike(contract: Contract) -> float:
     return float(contract.strike) if contract.strike is not None else 0.0
 
 
+def primary_exchange(contract: Contract) -> str:
+    """Return the exchange on which a contract is listed; the fund's is Arca, everything else is Cboe's."""
+    return "ARCA" if contract.sec_type is SecType.STOCK else "CBOE"
+
+
 @lru_cache(maxsize=4096)
 def block(contract: Contract, exchange: str) -> tuple[Wire, ...]:
     """Return the eleven fields of a contract as the server writes them."""

@@ -26,7 +26,7 @@ from v6.paper.fields import (
     ORDER_STATUS,
     S11,
 )
-from v6.paper.listing import bag_block, block, stamp
+from v6.paper.listing import bag_block, block, primary_exchange, stamp
 from v6.paper.placement import PlaceOrder
 from v6.paper.requests import WireLeg
 
@@ -105,6 +105,10 @@ class PaperOrder:
     def symbol(self) -> str:
         return self.request.contract.symbol or self.legs[0].contract.symbol
 
+    @property
+    def origin(self) -> Origin:
+        return Origin(self.account, self.symbol, self.client_id, self.order_id, self.perm_id, self.order_ref)
+
     def block(self) -> tuple[Wire, ...]:
         """Return the contract fields of the order itself."""
         exchange = self.request.contract.exchange or "SMART"
@@ -112,11 +116,23 @@ class PaperOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The order that an execution belongs to; exercise and assignment come from none, and all its ids are 0."""
+
+    account: str
+    symbol: str
+    client_id: int = 0
+    order_id: int = 0
+    perm_id: int = 0
+    order_ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PaperExecution:
-    """One execution: of a leg, or the summary of a combo (`contract` None)."""
+    """One execution: of a leg, or the summary of a combo (`contract` None, its fields in `combo`)."""
 
     exec_id: str
-    order: PaperOrder
+    origin: Origin
     contract: Contract | None
     side: Side
     quantity: int
@@ -126,16 +142,22 @@ class PaperExecution:
     at: datetime
     commission: Decimal | None = None
     realized: Decimal | None = None
+    combo: tuple[Wire, ...] = ()
+
+    @property
+    def exchange(self) -> str:
+        """Return where it was traded."""
+        return "CBOE" if self.contract is None else primary_exchange(self.contract)
 
     def encode(self, req_id: int) -> bytes:
         """Return execDetails; req_id is -1 for a live fill."""
-        order = self.order
-        contract = order.block() if self.contract is None else block(self.contract, "CBOE")
+        of, where = self.origin, self.exchange
+        contract = self.combo if self.contract is None else block(self.contract, where)
         bought = "BOT" if self.side is Side.BUY else "SLD"
         return EXECUTION.encode(
-            req_id, order.order_id, *contract, self.exec_id, stamp(self.at), order.account, "CBOE", bought,
-            self.quantity, self.price, order.perm_id, order.client_id, 0, self.cumulative, self.average,
-            order.order_ref, "", "", "", 1, 0,
+            req_id, of.order_id, *contract, self.exec_id, stamp(self.at), of.account, where, bought,
+            self.quantity, self.price, of.perm_id, of.client_id, 0, self.cumulative, self.average,
+            of.order_ref, "", "", "", 1, 0,
         )  # fmt: skip
 
     def encode_commission(self) -> bytes:

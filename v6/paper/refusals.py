@@ -31,8 +31,6 @@ REFUSALS: Final[dict[int, Refusal]] = {
     11: Refusal(310, "Can't find the subscribed market depth with tickerId"),
     18: _FA,
     19: _FA,
-    21: Refusal(322, "Error processing request.-'bS' : cause - European options cannot be exercised before expiry; "
-                "those in the money are exercised for you"),
     22: Refusal(162, f"{_SERVICE}API scanner subscription refused: the simulated market has nothing to scan"),
     23: Refusal(365, "No scanner subscription found for ticker id"),
     52: Refusal(430, "We are sorry, but fundamentals data for the security specified is not available."),

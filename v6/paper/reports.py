@@ -11,7 +11,7 @@ from v6.model.contract import SecType
 from v6.paper.account import Holding, Ledger
 from v6.paper.codec import UNSET_DOUBLE
 from v6.paper.fields import ACCOUNT_VALUE, MULTI, PNL, PNL_SINGLE, PORTFOLIO, POSITION, POSITION_MULTI, SUMMARY
-from v6.paper.listing import block
+from v6.paper.listing import block, primary_exchange
 
 CENT: Final = Decimal("0.01")
 _MONEY: Final = Decimal("0.0001")
@@ -34,7 +34,7 @@ class Figures:
 
     @property
     def net_liquidation(self) -> Decimal:
-        return self.ledger.cash + self.ledger.market_value(self.prices)
+        return self.ledger.cash + self.ledger.accrued + self.ledger.market_value(self.prices)
 
     @property
     def unrealized(self) -> Decimal:
@@ -45,9 +45,11 @@ class Figures:
         ledger, zero = self.ledger, Decimal(0)
         worth = [(h.contract.sec_type, ledger.value(h, self.prices)) for h in ledger.holdings.values()]
         options = sum((v for kind, v in worth if kind is SecType.OPTION), zero)
+        stocks = sum((v for kind, v in worth if kind is SecType.STOCK), zero)
         margin, cash = ledger.margin, ledger.cash
         free = cash - margin
         money = {
+            "AccruedDividend": ledger.accrued,
             "AvailableFunds": free,
             "BuyingPower": max(4 * free, zero),
             "CashBalance": cash,
@@ -60,9 +62,10 @@ class Figures:
             "GrossPositionValue": sum((abs(v) for _, v in worth), zero),
             "InitMarginReq": margin,
             "MaintMarginReq": margin,
-            "NetLiquidation": cash + sum((v for _, v in worth), zero),
+            "NetLiquidation": cash + ledger.accrued + sum((v for _, v in worth), zero),
             "OptionMarketValue": options,
             "RealizedPnL": ledger.realized,
+            "StockMarketValue": stocks,
             "TotalCashBalance": cash,
             "TotalCashValue": cash,
             "UnrealizedPnL": self.unrealized,
@@ -94,7 +97,7 @@ class Figures:
         value = self.ledger.value(held, self.prices)
         where = block(held.contract, "")
         return PORTFOLIO.encode(
-            *where[:7], "CBOE", *where[8:], held.quantity, price, _money(value),
+            *where[:7], primary_exchange(held.contract), *where[8:], held.quantity, price, _money(value),
             _money(held.average_cost), _money(value - held.cost), _money(held.realized), self.account,
         )  # fmt: skip
 

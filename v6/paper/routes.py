@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from v6.paper import accounting, answers, calculator, history, lookups, subscriptions
+from v6.paper import accounting, answers, calculator, exercising, history, lookups, subscriptions
 from v6.paper.fields import error
 from v6.paper.layouts import MORE_TABLES, REQUEST_NAMES
 from v6.paper.refusals import REFUSALS
@@ -28,6 +28,7 @@ FIXED: Final[Mapping[int, Callable[[Session, Mapping[str, str]], None]]] = {
     **answers.ANSWERS,
     **accounting.ANSWERS,
     **calculator.ANSWERS,
+    **exercising.ANSWERS,
     **history.ANSWERS,
     **lookups.ANSWERS,
     **subscriptions.ANSWERS,
