@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from v6.backtest.record import Trade
+from v6.errors import V6Error
 from v6.lang.desk import StrategyTemplate
 from v6.model.contract import Right
 from v6.model.position import StructureKind
@@ -25,7 +26,7 @@ from v6.paper.market import FLAT_RATES, DailyHistory, surface
 from v6.paper.market.book import quotes
 from v6.pricing import bsm
 from v6.pricing.calendar import xnys
-from v6.strategy import candidate_strikes, choose_expiry
+from v6.strategy import Spread, candidate_strikes, choose_expiry, spreads
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
@@ -136,6 +137,22 @@ def _row(one: Estimate) -> Row:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    short_delta: float
+    width: float
+    least_credit: float
+
+
+def _shape(template: StrategyTemplate) -> _Shape:
+    strikes, least = template.strikes, template.entry.min_credit_ratio
+    if template.structure is not StructureKind.IRON_CONDOR:
+        raise V6Error(f"the estimator knows iron condors, not {template.structure}")
+    if strikes.short_delta is None or strikes.width is None or least is None:
+        raise V6Error("the estimator knows condors by short_delta and width")
+    return _Shape(strikes.short_delta, strikes.width, least)
+
+
 class Model:
     """The market model at the closes of a history; a condor that outlives it cannot be estimated."""
 
@@ -147,13 +164,12 @@ class Model:
 
     def enter(self, template: StrategyTemplate, days: Iterable[date], most_vix: float = 35.0) -> list[Condor]:
         """Return the condors that the template sells at the close of each day; days it refuses are left out."""
-        if template.structure is not StructureKind.IRON_CONDOR:
-            raise ValueError(f"the estimator knows iron condors, not {template.structure}")
+        shape = _shape(template)
         found = []
         for day in days:
             i = bisect_left(self._days, day)
             if i < len(self._days) and self._days[i] == day and self._sessions[i].vix < most_vix:
-                condor = self._enter(template, i)
+                condor = self._enter(template, shape, i)
                 if condor is not None:
                     found.append(condor)
         return found
@@ -168,8 +184,8 @@ class Model:
 
     # -- entries
 
-    def _enter(self, template: StrategyTemplate, i: int) -> Condor | None:
-        session, width = self._sessions[i], template.strikes.width
+    def _enter(self, template: StrategyTemplate, shape: _Shape, i: int) -> Condor | None:
+        session, width = self._sessions[i], shape.width
         today = self._days[i]
         window = range(template.expiry.dte_min, template.expiry.dte_max + 1)
         listed = xnys().weekly_expiries(today, date.fromordinal(today.toordinal() + window[-1]))
@@ -179,28 +195,29 @@ class Model:
         grid = np.arange(
             np.ceil(LOWEST * session.close / STEP) * STEP, HIGHEST * session.close, STEP, dtype=np.float64
         )
-        shorts = [self._short(template, i, expiry, right, grid) for right in (Right.PUT, Right.CALL)]
-        put, call = shorts
+        put, call = (self._short(template, shape, i, expiry, spread, grid) for spread in spreads(template.structure))
         if put is None or call is None:
             return None
         strikes = np.array([put - width, put, call, call + width])
         price, spread = self._price(i, expiry, strikes[None, :])
         credit = -float(price[0] @ RATIOS)
-        if not 0 < credit < width or credit / width < template.entry.min_credit_ratio:
+        if not 0 < credit < width or credit / width < shape.least_credit:
             return None
         paid = float(spread[0].sum()) * CONCESSION if self._costs else 0.0
         low, first, second, high = strikes.tolist()
         return Condor(today, expiry, (low, first, second, high), credit - paid)
 
-    def _short(self, template: StrategyTemplate, i: int, expiry: date, right: Right, grid: Array) -> float | None:
+    def _short(
+        self, template: StrategyTemplate, shape: _Shape, i: int, expiry: date, spread: Spread, grid: Array
+    ) -> float | None:
         session = self._sessions[i]
         days = (expiry - session.day).days
-        chosen = candidate_strikes(template, right, session.close, session.vix / 100.0, days, grid.tolist())
+        chosen = candidate_strikes(template, spread, session.close, session.vix / 100.0, days, grid.tolist())
         if not chosen:
             return None
         strikes = np.array(chosen)
-        value = self._value(i, expiry, strikes, np.full(len(strikes), right is Right.CALL))
-        miss = np.abs(np.abs(value.delta) - template.strikes.short_delta)
+        value = self._value(i, expiry, strikes, np.full(len(strikes), spread.right is Right.CALL))
+        miss = np.abs(np.abs(value.delta) - shape.short_delta)
         return float(strikes[int(miss.argmin())])
 
     # -- values
