@@ -79,9 +79,8 @@ def test_each_side_decides_as_it_does_alone(seed: int, aside: bool) -> None:
             pair = told(old, rule_id, first[place][1]), told(new, rule_id, second[place][1])
             assert bool(differs) is (pair[0] is not pair[1]), (place, rule_id)
         listed = {rule_id for rule_id, _ in made.alerts}
-        for rule in (*old, *new):
-            if rule.id not in listed:
-                assert told(old, rule.id, first[place][1]) is told(new, rule.id, second[place][1])
+        for name in {r.id for r in (*old, *new)} - listed:
+            assert told(old, name, first[place][1]) is told(new, name, second[place][1])
 
 
 def test_what_the_sides_share_is_computed_once() -> None:
