@@ -4,15 +4,21 @@ import json
 import re
 import shlex
 import shutil
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from tests.conftest import ROOT
+from tests.daemon import test_daemon as stage
 from tests.daemon.test_reload import SNAPSHOT, edit, settle
 from v6.cli import app
+from v6.daemon.daemon import Daemon
 from v6.daemon.reload import LAST_GOOD, Accepted, Refusal, Reloader
+from v6.daemon.settings import Settings
+from v6.model import event as e
 from v6.rules import RuleState
 from v6.store.diffs import recorded_diffs
 from v6.store.journal import Journal
@@ -136,3 +142,36 @@ def test_the_record_says_that_it_looked_at_nothing_where_nothing_was_recorded(ro
     (record,) = recorded_diffs(store)
     assert (record.snapshots, record.changed, record.usd, record.proven) == (0, 0, None, False)
     assert (record.old, record.new) == (found["old_fingerprint"], found["new_fingerprint"])
+
+
+def test_a_whole_daemon_goes_on_with_its_rules_until_the_diff_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asking(*arguments: object, **more: object) -> Settings:
+        return replace(Settings(*arguments, **more), require_diff=True, flush_every=1)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stage, "Settings", asking)
+    cycles, marks, done = 0, list[str](), []
+
+    def hook(scene: stage.Scene, daemon: Daemon, _: datetime) -> None:
+        nonlocal cycles
+        cycles += 1
+        if cycles == 10:
+            for test in scene.settings.root.glob("rules/**/*.test.yaml"):
+                test.unlink()
+            loosen(scene.settings.root)
+        if cycles in (15, 25):
+            marks.append(daemon.ruleset.fingerprint)
+        if cycles == 15:
+            (refused,) = (event for event in scene.seen if isinstance(event, e.RuleSetRefused))
+            # The journal is this daemon's, and is read beside it.
+            done.append(CliRunner().invoke(app, command_in(Refusal(refused.diagnostics))))
+        if cycles == 25:
+            daemon.request_stop()
+
+    scene = stage.play(tmp_path, hook)
+    assert done[0].exit_code in (0, 1), done[0].output
+    assert "15 snapshots" in done[0].output
+    reloads = [event for event in scene.seen if isinstance(event, e.RuleSetReloaded)]
+    assert len(set(marks)) == 2
+    assert reloads[-1].fingerprint == marks[1]

@@ -24,6 +24,7 @@ from v6.model.position import Position
 from v6.model.snapshot import Row, Snapshot
 from v6.replay.diff import Diff, Range, compare_desks, on_record
 from v6.replay.diff_sources import load_side
+from v6.replay.diff_words import verdict_word
 from v6.rules import load_desk, load_texts
 from v6.rules.recorded import LAST_GOOD
 from v6.store.journal import Journal
@@ -161,6 +162,22 @@ def test_alerts_that_change_are_counted_beside_the_decisions(store: Path) -> Non
     found = compared(store, made(RULE), made(telling)).record
     assert found is not None
     assert (found.changed, found.alerts) == (0, {"take_profit": 3})
+
+
+def test_a_rule_that_only_tells_is_neither_tighter_nor_a_reason_to_doubt(store: Path) -> None:
+    teller = swapped(
+        PART, {"action: reduce, fraction: 0.5": "action: alert", "then:": 'alert: {severity: info, text: "x"}\nthen:'}
+    )
+    other = swapped(teller, {"value: 0.3": "value: 0.2"})
+    for old, new in (
+        (made(RULE), made(RULE, teller)),
+        (made(RULE, teller), made(RULE)),
+        (made(RULE, teller), made(RULE, other)),
+    ):
+        found = compared(store, old, new)
+        (edit,) = found.edits.rules
+        assert (verdict_word(edit), found.edits.same, found.changed) == ("only tells", True, False)
+        assert found.edits.loosenings == ()
 
 
 def test_rules_that_stand_aside_are_diffed_too_and_their_dollars_are_said_to_lack(store: Path) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import duckdb
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from tests.backends.compare import as_snapshots
 from tests.backends.draw import draw_rules, draw_series
 from tests.conftest import ROOT
+from tests.lint.rules import rule
 from v6.backends.duckdb import replay_sql
-from v6.lang.desk import Rule
+from v6.lang.desk import OnMissing, Rule
+from v6.model.catalogue import Scope
 from v6.model.decision import Action, ActionKind
 from v6.model.snapshot import Snapshot
 from v6.replay.diff_sql import decide
@@ -37,8 +40,15 @@ def sides(seed: int, *, aside: bool) -> tuple[list[Rule], list[Rule], list[Snaps
         old, fresh = ([_plain(rule) for rule in side] for side in (old, fresh))
     new = [fresh[i] if random.random() < 0.3 and i < len(fresh) else rule for i, rule in enumerate(old)]
     new = [replace(r, protective=not r.protective) if random.random() < 0.2 else r for r in new]
+    new = [_retimed(r, random) if random.random() < 0.5 else r for r in new]
     random.shuffle(new)
     return old, new, draw_series(random, cycles=60, positions=4)
+
+
+def _retimed(rule: Rule, random: Random) -> Rule:
+    """Return the rule with one of its durations changed, and the same condition."""
+    name = random.choice(["for_s", "keep_s", *(["missing_for_s"] if rule.missing_for_s is not None else [])])
+    return replace(rule, **{name: random.choice((60, 300, 900, 3600))})
 
 
 def _plain(rule: Rule) -> Rule:
@@ -69,9 +79,8 @@ def test_each_side_decides_as_it_does_alone(seed: int, aside: bool) -> None:
             pair = told(old, rule_id, first[place][1]), told(new, rule_id, second[place][1])
             assert bool(differs) is (pair[0] is not pair[1]), (place, rule_id)
         listed = {rule_id for rule_id, _ in made.alerts}
-        for rule in (*old, *new):
-            if rule.id not in listed:
-                assert told(old, rule.id, first[place][1]) is told(new, rule.id, second[place][1])
+        for name in {r.id for r in (*old, *new)} - listed:
+            assert told(old, name, first[place][1]) is told(new, name, second[place][1])
 
 
 def test_what_the_sides_share_is_computed_once() -> None:
@@ -82,6 +91,29 @@ def test_what_the_sides_share_is_computed_once() -> None:
     with duckdb.connect(config={"threads": 1}) as db:
         db.register("snapshots", as_snapshots(draw_series(Random(1), cycles=3, positions=1)))
         assert decide(db, rules, edited, END).rules == len(rules)
+
+
+BASE = rule("r", 1, "vix > 30", escalate=True, missing_for_s=300, for_s=60, tells="look")
+
+
+@pytest.mark.parametrize(
+    ("other", "rules"),
+    [
+        ({"for_s": 120}, 2),
+        ({"keep_s": 60}, 2),
+        ({"missing_for_s": 600}, 2),
+        ({"on_missing": OnMissing.SKIP}, 2),
+        ({"scope": Scope.PORTFOLIO}, 2),
+        ({"alert": None}, 2),
+        ({"fallback": rule("f", 1, "dte < 7").when}, 2),
+        ({"when": rule("f", 1, "vix > 31").when}, 2),
+        ({"id": "other", "priority": 7, "title": "x", "then": Action(ActionKind.ROLL), "protective": True}, 1),
+    ],
+)
+def test_only_what_has_the_same_bits_is_shared(other: dict[str, Any], rules: int) -> None:
+    with duckdb.connect(config={"threads": 1}) as db:
+        db.register("snapshots", as_snapshots(draw_series(Random(1), cycles=3, positions=1)))
+        assert decide(db, [BASE], [replace(BASE, **other)], END).rules == rules
 
 
 def test_more_rules_than_a_mask_has_bits_are_decided_all_the_same() -> None:

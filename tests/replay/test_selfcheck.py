@@ -239,7 +239,16 @@ def test_a_decision_that_was_not_made_like_that_is_found_and_explained(tmp_path:
     day = found.disagreements[0].ts.date()
     (said,) = daily(tmp_path, day)
     assert said.startswith(f"1 of 30 snapshots of {day} are decided otherwise")
-    assert not (tmp_path / "selfcheck/state.json").exists(), "a day that disagrees is nothing to go on from"
+    assert daily(tmp_path, day + timedelta(days=1)) == (), "what was told is not told again"
+
+
+def test_days_that_no_check_has_seen_are_checked_with_the_next(tmp_path: Path) -> None:
+    spoiled(tmp_path, "fired")
+    first = START.date()
+    assert daily(tmp_path, first) == ()
+    # The desk was stopped before the close of the second day, on which a decision is wrong.
+    (said,) = daily(tmp_path, first + timedelta(days=3))
+    assert said.startswith(f"1 of 30 snapshots of {first + timedelta(days=1)} are decided otherwise")
 
 
 def test_a_memory_that_was_lost_is_found(tmp_path: Path) -> None:

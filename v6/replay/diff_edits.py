@@ -10,6 +10,7 @@ from v6.lang.canonical import plain_value, show
 from v6.lang.desk import Desk, Rule
 from v6.lint.compare import Comparison, Outcome, compare
 from v6.lint.loosen import Loosening, loosenings
+from v6.model.decision import ActionKind
 
 _TITLES: Final = frozenset({"title"})
 
@@ -27,7 +28,8 @@ class Changed:
 class RuleEdit:
     """A rule that was `added`, `removed` or `changed`; `comparison` is there for a changed one.
 
-    `looser` says why it may be looser than before, None if it is proven at least as tight (or is only an alert).
+    `looser` says why it may be looser than before, None if it is proven at least as tight. A rule that only `tells`
+    is neither: it decides nothing, and keeps nothing from being decided.
     """
 
     rule_id: str
@@ -36,6 +38,7 @@ class RuleEdit:
     texts: tuple[Changed, ...]
     comparison: Comparison | None
     looser: str | None
+    tells: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,10 @@ def edits(old: Desk, new: Desk) -> Edits:
     found = loosenings(old, new)
     why = {item.name: item.reason for item in found}
     rules = tuple(_rules(old, new, why))
-    kept = {r.id for r in old.rules} & {r.id for r in new.rules}
+    kept = {r.id for r in old.rules if r.decides} & {r.id for r in new.rules if r.decides}
     orders = tuple(r.id for r in old.rules if r.id in kept), tuple(r.id for r in new.rules if r.id in kept)
     same = orders[0] == orders[1] and all(
-        e.comparison is not None and e.comparison.outcome is Outcome.SAME for e in rules
+        e.tells or (e.comparison is not None and e.comparison.outcome is Outcome.SAME) for e in rules
     )
     return Edits(
         rules,
@@ -79,7 +82,13 @@ def _rules(old: Desk, new: Desk, why: Mapping[str, str]) -> Iterator[RuleEdit]:
         kind = "added" if was is None else "removed" if now is None else "changed"
         comparison = None if was is None or now is None else compare(was, now)
         params = tuple(changes(_params(was), _params(now), name))
-        yield RuleEdit(name, kind, params, tuple(changes(_texts(was), _texts(now), name)), comparison, why.get(name))
+        texts = tuple(changes(_texts(was), _texts(now), name))
+        tells = all(_only_tells(rule) for rule in (was, now) if rule is not None)
+        yield RuleEdit(name, kind, params, texts, comparison, why.get(name), tells)
+
+
+def _only_tells(rule: Rule) -> bool:
+    return rule.then.kind is ActionKind.ALERT and not rule.protective
 
 
 def _params(rule: Rule | None) -> dict[str, object]:

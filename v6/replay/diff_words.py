@@ -57,6 +57,8 @@ def verdict_word(edit: RuleEdit) -> str:
     """Return whether the edit loosens the rule, in a word or two."""
     if edit.looser is not None:
         return "may be looser"
+    if edit.tells:
+        return "only tells"
     if edit.comparison is not None and edit.comparison.outcome is Outcome.SAME:
         return "same, proven"
     return "tighter, proven"

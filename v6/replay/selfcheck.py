@@ -77,7 +77,7 @@ def selfcheck(store: Path, day: date | None = None) -> SelfCheck:
     """Return whether the decisions of a UTC day, or of the whole record, are those that the rules in force make.
 
     Raises StoreError without a store and V6Error for a day without snapshots. The check of a day goes on from what the
-    check of an earlier one left, if that agreed; else it folds the record from its beginning.
+    check of an earlier one left; without that it folds the record from its beginning.
     """
     reader = JournalReader(store / "journal.sqlite")
     with told(store / "tables"):
@@ -117,19 +117,34 @@ def _checked(store: Path, reader: JournalReader, db: duckdb.DuckDBPyConnection, 
 
 
 def daily(store: Path, day: date) -> tuple[str, ...]:
-    """Return what is wrong with the decisions of a UTC day, in one text or none; raises V6Error."""
+    """Return what is wrong with the decisions of a UTC day, and of those before it that no check has seen.
+
+    Raises V6Error. What a day before the first check was like is for `v6 selfcheck` to tell.
+    """
+    return tuple(text for one in (*_unseen(store, day), day) for text in _said(store, one))
+
+
+def _unseen(store: Path, day: date) -> list[date]:
+    """Return the days with snapshots after the last check and before this one, such as when the desk was stopped."""
+    db = connect(store / "tables")
+    kept = read_kept(store, JournalReader(store / "journal.sqlite"), 2**62)
+    if kept is None:
+        return []
+    query = "SELECT DISTINCT date FROM snapshots WHERE seq > $1 AND date < $2 ORDER BY date"
+    return [row[0] for row in db.execute(query, [kept[0], day]).fetchall()]
+
+
+def _said(store: Path, day: date) -> Iterator[str]:
     found = selfcheck(store, day)
-    said = []
     if found.disagree:
         first = found.disagreements[0]
-        said.append(
+        yield (
             f"{found.disagree} of {found.snapshots} snapshots of {day} are decided otherwise when decided again; "
             f"first {first.ts:%H:%M:%S}, {first.key or 'the portfolio'}: {first.why}; "
             f"`v6 selfcheck --store {store} --day {day}` tells more"
         )
     if found.unjudged:
-        said.append(f"{found.unjudged} decisions of {day} cannot be made again: {why_unjudged(found)}")
-    return tuple(said)
+        yield f"{found.unjudged} decisions of {day} cannot be made again: {why_unjudged(found)}"
 
 
 def why_unjudged(found: SelfCheck) -> str:
@@ -211,8 +226,6 @@ def _by_fold_of_day(
         fold.states = dict(kept[1].keys)
         fold.places = dict.fromkeys(fold.states, _place(db, after))
     _by_fold(db, fold, tally, keys, (after, ends[1]), bounds)
-    if tally.bad:
-        return
     place = _place(db, ends[1])
     state = fold.present(place)
     if fold.lost:
