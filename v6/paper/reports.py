@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, TypeAlias
 
-from v6.model.contract import SecType
+from v6.model.contract import Contract, SecType
 from v6.paper.account import Holding, Ledger
-from v6.paper.codec import UNSET_DOUBLE
+from v6.paper.codec import UNSET_DOUBLE, frame, text
 from v6.paper.fields import ACCOUNT_VALUE, MULTI, PNL, PNL_SINGLE, PORTFOLIO, POSITION, POSITION_MULTI, SUMMARY
 from v6.paper.listing import block, primary_exchange
 
 CENT: Final = Decimal("0.01")
 _MONEY: Final = Decimal("0.0001")
+# The hot path writes the fields as text itself; the table stays the authority on their number.
+assert len(PORTFOLIO.names) == 11 + 7
 Row: TypeAlias = tuple[str, str, str]
 """(tag, value, currency)."""
 
@@ -95,11 +98,8 @@ class Figures:
     def _item(self, held: Holding) -> bytes:
         price = self.prices.get(held.contract.con_id, Decimal(0))
         value = self.ledger.value(held, self.prices)
-        where = block(held.contract, "")
-        return PORTFOLIO.encode(
-            *where[:7], primary_exchange(held.contract), *where[8:], held.quantity, price, _money(value),
-            _money(held.average_cost), _money(value - held.cost), _money(held.realized), self.account,
-        )  # fmt: skip
+        numbers = (price, _money(value), _money(held.average_cost), _money(value - held.cost), _money(held.realized))
+        return frame((_place(held.contract), repr(held.quantity), *(f"{n:f}" for n in numbers), self.account))
 
     def positions(self, holdings: Iterable[Holding]) -> bytes:
         """Return position messages; a holding of quantity 0 tells that it is closed."""
@@ -131,6 +131,13 @@ class Figures:
         value = self.ledger.value(held, self.prices) if held.quantity else Decimal(0)
         return PNL_SINGLE.encode(req_id, held.quantity, _money(self.daily_of(con_id)), _money(value - held.cost),
                                  _money(held.realized), _money(value))  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def _place(contract: Contract) -> str:
+    """Return the fields of an updatePortfolio message up to the contract's last, as they go on the wire."""
+    where = block(contract, "")
+    return "\0".join(("7", "8", *map(text, (*where[:7], primary_exchange(contract), *where[8:]))))
 
 
 def _money(value: Decimal) -> Decimal:
