@@ -319,7 +319,7 @@ class PaperGateway:
         self._plan_expiry()
 
     def _delivered(self, executions: Sequence[PaperExecution], con_ids: Sequence[int]) -> None:
-        self.desk.executions += executions
+        self.desk.executions.extend(executions)
         self.moved(con_ids)
 
     def _expire(self) -> None:

@@ -12,16 +12,24 @@ from v6.model.contract import Contract, Leg, SecType, Side
 from v6.paper.account import Ledger
 from v6.paper.codec import Malformed
 from v6.paper.listing import RULES, resolve, rule_of
-from v6.paper.matching import BAG_TICK, book_of, divisible, on_tick
+from v6.paper.matching import BAG_TICK, Trail, book_of, divisible, on_tick
 from v6.paper.orders import MarginChange, OrderType, PaperOrder, Terms
 from v6.paper.placement import PlaceOrder
 from v6.paper.ports import Market
 from v6.paper.requests import UNSET, integer
+from v6.paper.times import moment
 
 _UNSUPPORTED: Final = (
-    "goodAfterTime", "goodTillDate", "trailStopPrice", "trailingPercent", "adjustedOrderType", "faGroup", "modelCode",
-    "cashQty", "minQty", "percentOffset", "volatility",
-)  # fmt: skip
+    "goodAfterTime",
+    "adjustedOrderType",
+    "faGroup",
+    "modelCode",
+    "cashQty",
+    "minQty",
+    "percentOffset",
+    "volatility",
+)
+TIMES_IN_FORCE: Final = ("DAY", "GTC", "GTD", "IOC", "FOK")
 
 
 class Refused(V6Error):
@@ -59,7 +67,7 @@ class Fees:
         return (self.commission + fee) * abs(quantity)
 
 
-def read_terms(request: PlaceOrder) -> Terms:
+def read_terms(request: PlaceOrder, at: datetime) -> Terms:
     """Return the terms of a request; raise Refused or Malformed."""
     try:
         side = Side(request.terms["action"])
@@ -75,21 +83,55 @@ def read_terms(request: PlaceOrder) -> Terms:
     if size < 0 or size != int(size):
         raise rejected(f"the size {size} is not a whole number of contracts")
     tif = request.terms["tif"] or "DAY"
-    if tif not in ("DAY", "GTC"):
-        raise rejected(f"time in force {tif} is not supported here; use DAY or GTC")
+    if tif not in TIMES_IN_FORCE:
+        raise rejected(f"time in force {tif} is not supported here; use one of {', '.join(TIMES_IN_FORCE)}")
     odd = [*request.extras, *(name for name in _UNSUPPORTED if request.terms[name] not in UNSET | {"0", "0.0"})]
     if request.flag("allOrNone"):
         odd.append("allOrNone")
     if odd:
         raise rejected(f"not supported by the paper gateway: {', '.join(odd)}")
     limit, stop = request.decimal("lmtPrice"), request.decimal("auxPrice")
-    if order_type in (OrderType.LIMIT, OrderType.STOP_LIMIT) and limit is None:
+    if order_type.has_limit and limit is None:
         raise rejected(f"a {order_type} order needs a limit price")
     if order_type in (OrderType.STOP, OrderType.STOP_LIMIT) and stop is None:
         raise rejected(f"a {order_type} order needs a stop price")
+    trail = _trail(request, order_type)
+    if trail is not None:
+        stop = request.decimal("trailStopPrice")
     parent = integer("parentId", request.terms["parentId"])
+    if tif in ("IOC", "FOK") and (order_type.waits or parent):
+        raise rejected(f"{tif} is for orders that can fill on arrival, not for stops and attached orders")
+    oca_type = integer("ocaType", request.terms["ocaType"])
+    if not 0 <= oca_type <= 3:
+        raise rejected(f"OCA type {oca_type} is none of 1, 2 and 3")
     return Terms(side, int(size), order_type, limit, stop, tif, request.terms["ocaGroup"], parent,
-                 request.flag("transmit"))  # fmt: skip
+                 request.flag("transmit"), oca_type, _until(request, tif, at), trail)  # fmt: skip
+
+
+def _trail(request: PlaceOrder, order_type: OrderType) -> Trail | None:
+    """Return how a trailing stop trails, None for another order; an amount is given, or a percentage."""
+    percent = request.decimal("trailingPercent")
+    if order_type is not OrderType.TRAIL:
+        if percent or request.decimal("trailStopPrice"):
+            raise rejected(f"not supported by the paper gateway: a trailing stop in a {order_type} order")
+        return None
+    amount = request.decimal("auxPrice") or None
+    percent = percent or None
+    if (amount is None) is (percent is None):
+        raise rejected("a TRAIL order needs a trailing amount or a trailing percentage, and not both")
+    if (amount or percent or 0) < 0 or (percent is not None and percent >= 100):
+        raise rejected("the trailing amount of a TRAIL order is out of range")
+    return Trail(amount, percent)
+
+
+def _until(request: PlaceOrder, tif: str, at: datetime) -> datetime | None:
+    """Return when a GTD order ends; the time is New York's unless it has a zone."""
+    until = moment(request.terms["goodTillDate"], "goodTillDate")
+    if (tif == "GTD") is (until is None):
+        raise rejected("a GTD order needs goodTillDate, and no other order may have it")
+    if until is not None and until <= at:
+        raise rejected("the goodTillDate of the order is in the past")
+    return until
 
 
 def read_legs(request: PlaceOrder, market: Market, at: datetime) -> tuple[Leg, ...]:
@@ -120,8 +162,8 @@ def check_prices(terms: Terms, legs: tuple[Leg, ...], is_bag: bool) -> None:
     if terms.order_type is OrderType.MARKET:
         return
     rule = ((Decimal(0), BAG_TICK),) if is_bag else RULES[rule_of(legs[0].contract)]
-    used = [terms.limit if terms.order_type is not OrderType.STOP else None]
-    used.append(terms.stop if terms.order_type is not OrderType.LIMIT else None)
+    used = [terms.limit if terms.order_type.has_limit else None]
+    used.append(terms.stop if terms.order_type.waits else None)
     for price in used:
         if price is not None and (not on_tick(price, rule) or (not is_bag and price <= 0)):
             raise Refused(110, "The price does not conform to the minimum price variation for this contract.")
