@@ -49,4 +49,4 @@ def test_a_naked_short_beyond_the_equity_is_refused_and_a_spread_is_not() -> Non
         await pause(stage)
         assert stage.gateway.positions() == {11: -1, 10: 1}
 
-    play(story)
+    play(story, cash=20_000)

@@ -22,8 +22,8 @@ from v6.paper.desk import Desk
 from v6.paper.faults.engine import Faults
 from v6.paper.intake import Fees
 from v6.paper.limits import Limits
+from v6.paper.margin import quotes_of
 from v6.paper.market.book import FLAT_RATES
-from v6.paper.matching import cents
 from v6.paper.meter import Meter
 from v6.paper.nights import Nights
 from v6.paper.orders import PaperExecution
@@ -80,6 +80,7 @@ class PaperGateway:
         self._day_start = cash
         self._day_values: dict[int, Decimal] = {}
         self._prices: dict[int, Decimal] = {}
+        self._spots: dict[str, Decimal] = {}
         self._server: asyncio.AbstractServer | None = None
         self._step_timer: asyncio.TimerHandle | None = None
         self._expiry_timer: asyncio.TimerHandle | None = None
@@ -182,12 +183,11 @@ class PaperGateway:
         held = self.ledger.holdings
         known = self.marks(held) if marks is None else marks
         # Between expiry and settlement there is no book: the last price stands.
-        for con_id in held:
-            mark = known.get(con_id)
-            if mark is not None:
-                self._prices[con_id] = cents(mark.price)
+        seen = quotes_of({con_id: h.contract for con_id, h in held.items()}, known)
+        self._prices.update(seen.prices)
+        self._spots.update(seen.spots)
         self._prices = {con_id: p for con_id, p in self._prices.items() if con_id in held}
-        return Figures(self.ledger, self._prices, self.account, self._day_start, self._day_values)
+        return Figures(self.ledger, self._prices, self.account, self._day_start, self._day_values, self._spots)
 
     @property
     def lines_used(self) -> int:

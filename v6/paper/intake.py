@@ -12,6 +12,7 @@ from v6.model.contract import Contract, Leg, SecType, Side
 from v6.paper.account import Ledger
 from v6.paper.codec import Malformed
 from v6.paper.listing import RULES, resolve, rule_of
+from v6.paper.margin import quotes_of
 from v6.paper.matching import BAG_TICK, Trail, book_of, divisible, on_tick
 from v6.paper.orders import MarginChange, OrderType, PaperOrder, Terms
 from v6.paper.placement import PlaceOrder
@@ -182,24 +183,33 @@ def margin_change(
     terms: Terms, legs: tuple[Leg, ...], ledger: Ledger, fees: Fees, market: Market, at: datetime
 ) -> MarginChange:
     """Return what the whole order would do to the account, filled at its limit (a stop: at the far side)."""
-    book = book_of([leg.ratio for leg in legs], market.marks([leg.contract.con_id for leg in legs], at))
-    price = terms.limit if terms.order_type is not OrderType.STOP else None
+    contracts = {leg.contract.con_id: leg.contract for leg in legs}
+    contracts.update((con_id, held.contract) for con_id, held in ledger.holdings.items())
+    marks = dict(zip(contracts, market.marks([*contracts], at), strict=True))
+    quotes = quotes_of(contracts, marks)
+    book = book_of([leg.ratio for leg in legs], [marks[leg.contract.con_id] for leg in legs])
+    price = terms.limit if terms.order_type.has_limit else None
     if price is None:
         price = (book.far(terms.side) if book else None) or terms.stop or Decimal(0)
     changes = {g.contract.con_id: (g.contract, terms.side.sign * g.ratio * terms.quantity) for g in legs}
     commission = sum((fees.of(c, q) for c, q in changes.values()), Decimal(0))
     paid = terms.side.sign * price * terms.quantity * legs[0].contract.multiplier
-    return MarginChange(ledger.margin, ledger.after(changes), ledger.cash, ledger.cash - paid - commission, commission)
+    shares = [(c, q) for c, q in changes.values() if c.sec_type is SecType.STOCK]
+    worth = sum((quotes.prices.get(c.con_id, price) * q for c, q in shares), Decimal(0))
+    equity = ledger.equity(quotes.prices)
+    return MarginChange(
+        ledger.margin(quotes), ledger.after(changes, quotes), equity, equity - paid + worth - commission, commission
+    )
 
 
 def check_margin(change: MarginChange, terms: Terms, legs: tuple[Leg, ...], ledger: Ledger) -> None:
     """Refuse an order that the account cannot carry, unless every leg only reduces a position."""
-    if change.equity_after >= change.margin_after:
+    if change.equity_after >= change.after.initial:
         return
     for leg in legs:
         held = ledger.quantity(leg.contract.con_id)
         if abs(held + terms.side.sign * leg.ratio * terms.quantity) >= abs(held):
             raise rejected(
                 "YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR EQUITY WITH LOAN VALUE "
-                f"[{change.equity_after:.2f} USD] MUST EXCEED THE INITIAL MARGIN [{change.margin_after:.2f} USD]"
+                f"[{change.equity_after:.2f} USD] MUST EXCEED THE INITIAL MARGIN [{change.after.initial:.2f} USD]"
             )

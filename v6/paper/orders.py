@@ -27,6 +27,7 @@ from v6.paper.fields import (
     S11,
 )
 from v6.paper.listing import bag_block, block, primary_exchange, stamp
+from v6.paper.margin import Requirement
 from v6.paper.matching import Trail
 from v6.paper.placement import PlaceOrder
 from v6.paper.requests import WireLeg
@@ -191,21 +192,21 @@ class PaperExecution:
 class MarginChange:
     """What a whatIf order answers; all in account currency."""
 
-    margin_before: Decimal
-    margin_after: Decimal
+    before: Requirement
+    after: Requirement
     equity_before: Decimal
     equity_after: Decimal
     commission: Decimal
     warning: str = ""
 
     def fields(self) -> dict[str, Wire]:
-        change = self.margin_after - self.margin_before
-        equity = self.equity_after - self.equity_before
+        before, after = self.before, self.after
         return {
-            "initMarginBefore": self.margin_before, "maintMarginBefore": self.margin_before,
-            "equityWithLoanBefore": self.equity_before, "initMarginChange": change, "maintMarginChange": change,
-            "equityWithLoanChange": equity, "initMarginAfter": self.margin_after,
-            "maintMarginAfter": self.margin_after, "equityWithLoanAfter": self.equity_after,
+            "initMarginBefore": before.initial, "maintMarginBefore": before.maintenance,
+            "equityWithLoanBefore": self.equity_before, "initMarginChange": after.initial - before.initial,
+            "maintMarginChange": after.maintenance - before.maintenance,
+            "equityWithLoanChange": self.equity_after - self.equity_before, "initMarginAfter": after.initial,
+            "maintMarginAfter": after.maintenance, "equityWithLoanAfter": self.equity_after,
             "commission": self.commission, "commissionCurrency": "USD", "warningText": self.warning,
         }  # fmt: skip
 
