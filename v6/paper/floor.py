@@ -44,6 +44,8 @@ class Floor:
         self.is_open = False
         self.partial_share = PARTIAL_SHARE
         self.executions: list[PaperExecution] = []
+        self.last: dict[int, float] = {}
+        """The price of the account's last trade in each contract."""
         self.numbers = Numbers(int(clock.now().timestamp()))
         self._market = market
         self._halting = market if isinstance(market, HaltingMarket) else None
@@ -144,6 +146,7 @@ class Floor:
         number = self.numbers.executed(len(self.executions))
         done = execute(order, size, net, book, now, number, self._ledger, self._fees)
         self.executions += done
+        self.last.update((e.contract.con_id, float(e.price)) for e in done if e.contract is not None)
         if order.remaining == 0:
             self._book.end(order, Status.FILLED, now, f"Filled Size: {order.filled}")
         else:

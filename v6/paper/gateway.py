@@ -30,6 +30,7 @@ from v6.paper.orders import PaperExecution
 from v6.paper.ports import Halt, HaltingMarket, Mark, Market, Payout, StockMarket, StockTerms
 from v6.paper.reports import Figures
 from v6.paper.session import Session, Stage
+from v6.paper.sides import Sides
 from v6.ports import Clock
 from v6.pricing.calendar import TradingCalendar, new_york_date, xnys
 
@@ -60,9 +61,13 @@ class PaperGateway:
         self, market: Market, *, clock: Clock, account: str = "DU1234567", cash: Decimal, seed: int, step_s: float,
         fees: Fees | None = None, calendar: TradingCalendar | None = None,
         rates: tuple[float, float] = (FLAT_RATES.rate, FLAT_RATES.dividend), limits: Limits | None = None,
-        faults: Faults | None = None,
+        faults: Faults | None = None, sides: bool = False,
     ) -> None:  # fmt: skip
-        """Open an account; `rates` are the continuous interest and dividend yield that the option calculator uses."""
+        """Open an account; `rates` are the continuous interest and dividend yield that the option calculator uses.
+
+        With `sides` the lines of options tell the computations of bid, ask and last besides the model's, which takes
+        several times the work of a line without them.
+        """
         self.market = market
         self.clock = clock
         self.account = account
@@ -70,6 +75,7 @@ class PaperGateway:
         self.rates = rates
         self.limits = limits or Limits()
         self._faults = faults
+        self._sides = sides
         self.sessions: list[Session] = []
         self.ledger = Ledger(cash)
         self.meter = Meter()
@@ -173,6 +179,16 @@ class PaperGateway:
         """Return what a stock or fund is known to pay, None for anything else."""
         terms = self.stock(con_id)
         return None if terms is None else terms.payout
+
+    def sides_of(self, contract: Contract) -> Sides | None:
+        """Return what tells the computations of an option's bid, ask and last, None where they are not served."""
+        if not self._sides or contract.sec_type is not SecType.OPTION:
+            return None
+        # The dividends of a share are in its options' prices as cash, not as a yield.
+        yearly = 0.0 if self.nights.share_of(contract, self.clock.now()) else self.rates[1]
+        settles = self.market.settles_at(contract).timestamp()
+        return Sides(contract, settles, (self.rates[0], yearly), lambda: self.clock.now().timestamp(),
+                     self.desk.floor.last.get)  # fmt: skip
 
     def halt(self) -> Halt | None:
         """Return what the exchange does not do at present, None where and while there is no halt."""
