@@ -160,7 +160,9 @@ async def _gateway(loop: VirtualLoop, plan: PaperPlan) -> tuple[PaperGateway, in
     opens = calendar.open_utc(first if calendar.is_session(first) else calendar.next_session(first))
     clock = VirtualClock(loop, opens - BEFORE_OPEN)
     faults = Faults(load_script(plan.faults)) if plan.faults else None
-    gateway = PaperGateway(market, clock=clock, cash=CASH, seed=plan.seed, step_s=plan.step_s, faults=faults)
+    gateway = PaperGateway(
+        market, clock=clock, cash=CASH, seed=plan.seed, step_s=plan.step_s, faults=faults, sides=True
+    )
     return gateway, await gateway.start(plan.host, plan.port), clock
 
 

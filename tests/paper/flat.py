@@ -177,6 +177,7 @@ def play(
     market: FlatMarket | None = None,
     limits: Limits | None = None,
     faults: str | None = None,
+    sides: bool = False,
 ) -> T:
     """Run a story in virtual time; `faults` is the list of a fault script in YAML."""
 
@@ -185,7 +186,7 @@ def play(
         engine = Faults(parse_script(f"version: 1\nseed: {seed}\nfaults:\n{faults}")) if faults else None
         gateway = PaperGateway(
             scene, clock=clock, cash=Decimal(cash), seed=seed, step_s=step_s, calendar=weekdays(), limits=limits,
-            faults=engine,
+            faults=engine, sides=sides,
         )  # fmt: skip
         stage = Stage(loop, clock, scene, gateway, await gateway.start("127.0.0.1", 0), faults=engine)
         problems: list[dict[str, Any]] = []

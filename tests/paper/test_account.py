@@ -1,8 +1,9 @@
 from decimal import Decimal
 
-from tests.paper.flat import FAR, LONG_CALL, LONG_PUT, SHORT_CALL, SHORT_PUT
+from tests.paper.flat import LONG_CALL, LONG_PUT, SHORT_CALL, SHORT_PUT, SPY
 from v6.model.contract import Contract
-from v6.paper.account import Ledger, margin
+from v6.paper.account import Ledger
+from v6.paper.margin import Quotes
 
 D = Decimal
 
@@ -55,30 +56,30 @@ def test_a_holding_without_a_price_counts_at_cost() -> None:
     assert book.market_value({10: D(2)}) == 200 - 249
 
 
-def test_the_margin_of_a_condor_is_its_wider_side() -> None:
-    condor = [(LONG_PUT, 1), (SHORT_PUT, -1), (SHORT_CALL, -1), (LONG_CALL, 1)]
-    assert margin(condor) == 5000
-    assert margin([(c, 3 * q) for c, q in condor]) == 15_000
-
-
-def test_what_is_paid_in_full_asks_no_margin() -> None:
-    assert margin([(LONG_PUT, 1)]) == 0
-    assert margin([(SHORT_PUT, 1), (LONG_PUT, -1)]) == 0
-
-
-def test_naked_shorts_are_stressed_to_zero_and_to_twice_the_strike() -> None:
-    assert margin([(SHORT_PUT, -1)]) == 200_000
-    assert margin([(SHORT_CALL, -1)]) == 220_000
-
-
-def test_another_expiry_covers_nothing() -> None:
-    assert margin([(SHORT_PUT, -1), (FAR, 1)]) == 200_000
-
-
 def test_the_margin_follows_the_holdings_and_can_be_asked_ahead() -> None:
-    book = ledger((SHORT_CALL, -1, "3.0"), (LONG_CALL, 1, "1.5"))
-    assert book.margin == 5000
-    assert book.after({12: (SHORT_CALL, -1), 13: (LONG_CALL, 1)}) == 10_000
-    assert book.margin == 5000
+    book, unknown = ledger((SHORT_CALL, -1, "3.0"), (LONG_CALL, 1, "1.5")), Quotes()
+    assert book.margin(unknown).initial == 5000
+    assert book.after({12: (SHORT_CALL, -1), 13: (LONG_CALL, 1)}, unknown).initial == 10_000
+    assert book.margin(unknown).initial == 5000
     book.trade(SHORT_CALL, 1, D(3), D(1))
-    assert book.margin == 0
+    assert book.margin(unknown).initial == 0
+
+
+def test_a_margin_that_moves_is_asked_anew_and_a_missing_price_counts_at_cost() -> None:
+    book = ledger((SHORT_PUT, -1, "2.00"), fee="0")
+    seen = [book.margin(Quotes(spots={"SPX": D(spot)})).initial for spot in (2100, 2200)]
+    assert seen == [21_500 + 200, 20_000 + 200]
+    assert book.margin(Quotes({11: D(3)}, {"SPX": D(2100)})).initial == 21_500 + 300
+
+
+def test_shares_lend_and_options_do_not() -> None:
+    book = ledger((SPY, 100, "200"), (LONG_PUT, 1, "1.5"), cash=50_000, fee="0")
+    assert book.equity({SPY.con_id: D(210), 10: D(9)}) == 50_000 - 20_000 - 150 + 21_000
+
+
+def test_a_dividend_is_worth_its_dollars_before_it_is_cash() -> None:
+    book = ledger((SPY, 100, "200"), cash=50_000, fee="0")
+    book.accrue(SPY.con_id, D(92))
+    assert (book.cash, book.accrued, book.flows[SPY.con_id]) == (30_000, 92, 92 - 20_000)
+    book.receive(D(92))
+    assert (book.cash, book.accrued) == (30_092, 0)

@@ -20,11 +20,11 @@ async def pause(stage: Stage, seconds: float = 2.0) -> None:
         (limit("BUY", 1, 2.31), 110),
         (limit("BUY", 1, 3.05), 110),
         (limit("BUY", 1, -1.0), 110),
-        (limit("BUY", 1, 2.3, tif="IOC"), 201),
+        (limit("BUY", 1, 2.3, tif="OPG"), 201),
         (limit("BUY", 1, 2.3, allOrNone=True), 201),
         (limit("BUY", 1, 2.3, parentId=77), 135),
         (limit("BUY", 0, 2.3), 434),
-        (Order(action="BUY", totalQuantity=1, orderType="TRAIL", tif="DAY", trailingPercent=5), 387),
+        (Order(action="BUY", totalQuantity=1, orderType="MIDPRICE", tif="DAY"), 387),
         (limit("BUY", 1000, 2.3), 201),
     ],
 )
@@ -49,4 +49,4 @@ def test_a_naked_short_beyond_the_equity_is_refused_and_a_spread_is_not() -> Non
         await pause(stage)
         assert stage.gateway.positions() == {11: -1, 10: 1}
 
-    play(story)
+    play(story, cash=20_000)

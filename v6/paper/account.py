@@ -1,12 +1,13 @@
-"""The account of one paper trader: cash, positions, profit and Reg T margin."""
+"""The account of one paper trader: cash, positions and profit; its margin by the rules of `margin`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from v6.model.contract import Contract, Right, SecType
+from v6.model.contract import Contract, SecType
+from v6.paper.margin import Quotes, Requirement, requirement
 
 _ZERO = Decimal(0)
 
@@ -38,7 +39,7 @@ class Ledger:
         """What trading each contract has brought in (paid: negative) since `begin_day`, commissions included."""
         self.accrued = _ZERO
         """Dividends that are ours since the ex-dividend day and not paid yet; negative where we owe them."""
-        self._margin: Decimal | None = None
+        self._margin: Requirement | None = None
 
     def trade(self, contract: Contract, quantity: int, price: Decimal, commission: Decimal) -> Decimal | None:
         """Book a fill of signed contracts; return the realised profit of the part that closed, None if none did."""
@@ -86,19 +87,24 @@ class Ledger:
         held = self.holdings.get(con_id)
         return held.quantity if held else 0
 
-    @property
-    def margin(self) -> Decimal:
-        """Return the maintenance (and initial) margin of what is held."""
-        if self._margin is None:
-            self._margin = margin((h.contract, h.quantity) for h in self.holdings.values())
+    def margin(self, quotes: Quotes) -> Requirement:
+        """Return what is asked for what is held."""
+        if self._margin is None or self._margin.moves:
+            self._margin = self.after({}, quotes)
         return self._margin
 
-    def after(self, changes: Mapping[int, tuple[Contract, int]]) -> Decimal:
-        """Return the margin that would be asked after trading signed contracts."""
+    def after(self, changes: Mapping[int, tuple[Contract, int]], quotes: Quotes) -> Requirement:
+        """Return what would be asked after trading signed contracts; a price that is missing counts at cost."""
         wanted = {con_id: (h.contract, h.quantity) for con_id, h in self.holdings.items()}
         for con_id, (contract, quantity) in changes.items():
             wanted[con_id] = (contract, wanted.get(con_id, (contract, 0))[1] + quantity)
-        return margin(wanted.values())
+        costs = {c: h.average_cost / h.contract.multiplier for c, h in self.holdings.items() if c not in quotes.prices}
+        return requirement(wanted.values(), Quotes({**costs, **quotes.prices}, quotes.spots))
+
+    def equity(self, prices: Mapping[int, Decimal]) -> Decimal:
+        """Return the equity with loan value: cash and shares; options lend nothing."""
+        shares = (h for h in self.holdings.values() if h.contract.sec_type is SecType.STOCK)
+        return self.cash + sum((self.value(h, prices) for h in shares), _ZERO)
 
     def market_value(self, prices: Mapping[int, Decimal]) -> Decimal:
         """Return the value of all holdings; a price that is missing counts at cost."""
@@ -116,31 +122,3 @@ class Ledger:
         else:
             self.holdings.pop(held.contract.con_id, None)
             self.closed[held.contract.con_id] = held
-
-
-def margin(positions: Iterable[tuple[Contract, int]]) -> Decimal:
-    """Return the Reg T margin of options: per underlying, expiry and trading class the worst payoff at expiry.
-
-    Long options are paid in full and ask none. The payoff is piecewise linear with corners at the strikes, so its
-    worst is at 0 or at a strike; where calls are short without cover it is taken at twice the highest strike (IB asks
-    15-20 % of the underlying: ours is stricter). Options of different expiries never cover each other.
-    """
-    groups: dict[tuple[str, str], list[tuple[Contract, int]]] = {}
-    for contract, quantity in positions:
-        if contract.sec_type is SecType.OPTION and quantity:
-            groups.setdefault((contract.symbol, f"{contract.expiry} {contract.trading_class}"), []).append(
-                (contract, quantity)
-            )
-    return sum((_worst(legs) for legs in groups.values()), _ZERO)
-
-
-def _worst(legs: list[tuple[Contract, int]]) -> Decimal:
-    strikes = [c.strike for c, _ in legs if c.strike is not None]
-    spots = [_ZERO, *strikes, 2 * max(strikes)]
-    return max(_ZERO, *(-sum((_payoff(c, s) * q for c, q in legs), _ZERO) for s in spots))
-
-
-def _payoff(contract: Contract, spot: Decimal) -> Decimal:
-    assert contract.strike is not None
-    points = spot - contract.strike if contract.right is Right.CALL else contract.strike - spot
-    return max(points, _ZERO) * contract.multiplier

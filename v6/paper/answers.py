@@ -79,6 +79,7 @@ def watch(session: Session, fields: Sequence[str]) -> None:
     frozen = session.lines.kind in (2, 4) and not gateway.desk.is_open
     line = Line(request.req_id, legs, is_bag, FROZEN if frozen else LIVE)
     # What a contract has no generic tick for is not told; a real gateway may answer error 321 to some of them.
+    line.sides = None if is_bag else gateway.sides_of(legs[0].contract)
     line.wants_dividends = DIVIDENDS in request.generic and not is_bag
     quoted = frozen or gateway.desk.is_open
     ticks = line.halt(gateway.halt()) + b"".join(line.ticks(gateway.marks(line.con_ids), quoted=quoted))

@@ -1,19 +1,20 @@
-"""The order desk: every order from arrival to its end; what clients send takes effect in order after a latency."""
+"""The order desk: every order from arrival to its end; what clients send takes effect in order after a latency.
+
+Matching is done on the `floor`.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import math
-import random
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from typing import Final, Protocol
 
 from v6.paper.account import Ledger
-from v6.paper.executions import Numbers, execute
 from v6.paper.fields import error
+from v6.paper.floor import Floor
+from v6.paper.groups import DEFAULT_OCA, OcaType, children_of, group_of, left_after, related
 from v6.paper.intake import (
     Fees,
     Refused,
@@ -25,24 +26,12 @@ from v6.paper.intake import (
     read_terms,
     same_order,
 )
-from v6.paper.matching import Book, book_of, crosses, rest_rate, stop_reached
-from v6.paper.orders import (
-    OrderBook,
-    OrderType,
-    PaperExecution,
-    PaperOrder,
-    Status,
-    open_order,
-    order_status,
-)
+from v6.paper.orders import OrderBook, PaperExecution, PaperOrder, Status, open_order, order_status
 from v6.paper.placement import PlaceOrder
-from v6.paper.ports import HaltingMarket, Mark, Market
+from v6.paper.ports import Mark, Market
 from v6.ports import Clock
 
 LATENCY_S: Final = 0.05
-PARTIAL_SHARE: Final = 0.15
-"""Share of fills of more than one contract that come in two parts."""
-PARTIAL_GAP_S: Final = 1.0
 
 
 class Outlet(Protocol):
@@ -65,23 +54,27 @@ class Desk:
         step_s: float,
     ) -> None:  # fmt: skip
         self.book = OrderBook()
-        self.executions: list[PaperExecution] = []
         self.refs: Counter[str] = Counter()
-        self.is_open = False
-        self.partial_share = PARTIAL_SHARE
+        self.floor = Floor(market, clock, ledger, self.book, self, seed=seed, fees=fees, step_s=step_s)
         self._market = market
-        self._halting = market if isinstance(market, HaltingMarket) else None
         self._clock = clock
         self._ledger = ledger
         self._outlet = outlet
         self._account = account
-        self._seed = seed
         self._fees = fees
-        self._step_s = step_s
-        self._numbers = Numbers(int(clock.now().timestamp()))
         self._highest = 0
         self._arrivals: deque[Callable[[], None]] = deque()
-        self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._deadlines: dict[int, asyncio.TimerHandle] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether a session is open."""
+        return self.floor.is_open
+
+    @property
+    def executions(self) -> list[PaperExecution]:
+        """Return every execution of the account, in order."""
+        return self.floor.executions
 
     @property
     def next_id(self) -> int:
@@ -90,7 +83,7 @@ class Desk:
 
     def number(self, ahead: int) -> str:
         """Return the number of an execution that no order makes, `ahead` executions from now."""
-        return self._numbers.executed(len(self.executions) + ahead)
+        return self.floor.numbers.executed(len(self.executions) + ahead)
 
     # -- what clients ask
 
@@ -107,7 +100,7 @@ class Desk:
         account = request.terms["account"]
         if account not in ("", self._account):
             raise Refused(321, f"Error validating request.-'bD' : cause - Invalid account code '{account}'")
-        terms, legs = read_terms(request), read_legs(request, self._market, now)
+        terms, legs = read_terms(request, now), read_legs(request, self._market, now)
         known = self.book.by_id.get((client_id, request.order_id))
         if known is not None and (known.status.done or not same_order(known, request, terms, legs)):
             if known.status is Status.FILLED and same_order(known, request, terms, legs):
@@ -121,11 +114,13 @@ class Desk:
                 raise Refused(135, f"Can't find order with ID ={terms.parent_id}")
             # As at IB: the children of one parent exclude each other.
             terms = replace(terms, oca_group=terms.oca_group or str(parent.perm_id))
+        if terms.oca_group:
+            terms = replace(terms, oca_type=terms.oca_type or int(DEFAULT_OCA))
         check_prices(terms, legs, is_bag(request))
         change = margin_change(terms, legs, self._ledger, self._fees, self._market, now)
         order = PaperOrder(
-            client_id, request.order_id, self._numbers.perm_id(len(self.book.orders)), request.terms["orderRef"],
-            request, terms, legs, is_bag(request), self._account,
+            client_id, request.order_id, self.floor.numbers.perm_id(len(self.book.orders)), request.terms["orderRef"],
+            request, terms, legs, is_bag(request), self._account, stop=terms.stop,
         )  # fmt: skip
         if request.flag("whatIf"):
             order.status = Status.PRE_SUBMITTED
@@ -159,9 +154,7 @@ class Desk:
 
     def step(self, marks: Mapping[int, Mark | None]) -> None:
         """Match the working orders against a fresh book."""
-        for order in list(self.book.live.values()):
-            book = book_of(order.ratios, [marks.get(leg.contract.con_id) for leg in order.legs])
-            self._match(order, book)
+        self.floor.step(marks)
 
     def wanted(self) -> Iterable[int]:
         """Return the contracts whose book the next step needs."""
@@ -169,16 +162,16 @@ class Desk:
 
     def open(self) -> None:
         """Begin a session: what was held until now goes to work."""
-        self.is_open = True
+        self.floor.is_open = True
         for order in list(self.book.live.values()):
             if order.status is Status.PRE_SUBMITTED:
                 self._activate(order)
 
     def close(self) -> None:
         """End a session: DAY orders expire."""
-        self.is_open = False
+        self.floor.is_open = False
         for order in list(self.book.live.values()):
-            self._drop_timer(order)
+            self.floor.drop_timer(order)
             if order.terms.tif == "DAY":
                 self._end_unfilled(order, "Order Canceled - reason:the DAY order has expired")
 
@@ -190,9 +183,10 @@ class Desk:
 
     def stop(self) -> None:
         """Forget all timers."""
-        for timer in self._timers.values():
+        self.floor.stop()
+        for timer in self._deadlines.values():
             timer.cancel()
-        self._timers.clear()
+        self._deadlines.clear()
         self._arrivals.clear()
 
     # -- the life of an order
@@ -214,22 +208,30 @@ class Desk:
         if order.status.done or not order.terms.transmit:
             return
         for one in list(self.book.live.values()):
-            waiting = self._related(order, one) and one.status is Status.PENDING_SUBMIT
+            waiting = related(order, one) and one.status is Status.PENDING_SUBMIT
             if one is not order and not waiting:
                 continue
             one.status = Status.PRE_SUBMITTED
+            self._set_deadline(one)
             if self.is_open:
                 self._activate(one)
+            elif one.terms.at_once:
+                self._end_unfilled(one, "Order Canceled - reason:the market is closed")
             else:
                 note = "Order Message:\nWarning: your order will not be placed at the exchange until the market opens."
                 self._outlet.post(one.client_id, error(one.order_id, 399, note))
                 self._tell(one)
 
-    @staticmethod
-    def _related(order: PaperOrder, other: PaperOrder) -> bool:
-        if order.client_id != other.client_id or not order.terms.parent_id:
-            return False
-        return order.terms.parent_id in (other.order_id, other.terms.parent_id)
+    def _set_deadline(self, order: PaperOrder) -> None:
+        """Let a GTD order end at its time."""
+        timer = self._deadlines.pop(order.perm_id, None)
+        if timer is not None:
+            timer.cancel()
+        if order.terms.until is not None and not order.status.done:
+            wait = (order.terms.until - self._clock.now()).total_seconds()
+            self._deadlines[order.perm_id] = asyncio.get_running_loop().call_later(
+                max(wait, 0.0), self._end_unfilled, order, "Order Canceled - reason:the GTD order has expired"
+            )
 
     def _parent(self, order: PaperOrder) -> PaperOrder | None:
         return self.book.by_id.get((order.client_id, order.terms.parent_id)) if order.terms.parent_id else None
@@ -239,12 +241,14 @@ class Desk:
         waits = []
         if parent is not None and parent.status is not Status.FILLED:
             waits.append("child")
-        if order.terms.stop is not None and not order.triggered and order.terms.order_type is not OrderType.LIMIT:
+        if order.terms.order_type.waits and not order.triggered:
             waits.append("trigger")
         order.why_held = ",".join(waits)
         order.status = Status.PRE_SUBMITTED if waits else Status.SUBMITTED
         self._tell(order)
-        self._match_now(order)
+        self.floor.match_now(order)
+        if order.terms.at_once and not order.status.done:
+            self._end_unfilled(order, f"Order Canceled - reason:what is left of an {order.terms.tif} order")
 
     def _modify(self, order: PaperOrder, wish: PaperOrder) -> None:
         if order.status.done:
@@ -254,12 +258,15 @@ class Desk:
             text = "Order rejected - reason:the new size is not above what has been filled"
             self._outlet.post(order.client_id, error(order.order_id, 201, text))
             return
+        if wish.terms.trail is None or wish.terms.stop is not None:
+            order.stop = wish.terms.stop
         order.request, order.terms = wish.request, wish.terms
         if order.status is Status.PENDING_SUBMIT:
             self._accept(order)
         else:
+            self._set_deadline(order)
             self._tell(order)
-            self._match_now(order)
+            self.floor.match_now(order)
 
     def _cancel(self, order: PaperOrder) -> None:
         if order.status.done:
@@ -269,96 +276,46 @@ class Desk:
             self._end_unfilled(order, "Order Canceled - reason:")
 
     def _end_unfilled(self, order: PaperOrder, reason: str) -> None:
-        self._drop_timer(order)
+        if order.status.done:
+            return
+        self.floor.drop_timer(order)
         self.book.end(order, Status.CANCELLED, self._clock.now(), reason)
+        self._set_deadline(order)
         self._outlet.post(order.client_id, order_status(order) + error(order.order_id, 202, reason))
-        for child in list(self.book.live.values()):
-            if child.client_id == order.client_id and child.terms.parent_id == order.order_id:
-                self._end_unfilled(child, "Order Canceled - reason:the parent order was cancelled")
+        for child in children_of(order, list(self.book.live.values())):
+            self._end_unfilled(child, "Order Canceled - reason:the parent order was cancelled")
 
-    # -- matching
+    # -- what the floor tells
 
-    def _match_now(self, order: PaperOrder) -> None:
-        if self.is_open:
-            marks = self._market.marks([leg.contract.con_id for leg in order.legs], self._clock.now())
-            self._match(order, book_of(order.ratios, marks))
+    def triggered(self, order: PaperOrder) -> None:
+        """Tell that a stop works now."""
+        self._tell(order)
 
-    def _match(self, order: PaperOrder, book: Book | None, *, rested: bool = False) -> None:
-        """Fill, trigger or let rest; `rested` means that the resting time of this limit is over."""
-        self._drop_timer(order)
-        if book is None or not self.is_open or order.status.done or order.status is Status.PENDING_SUBMIT:
-            return
-        if "child" in order.why_held or self._halted():
-            return
-        terms = order.terms
-        if order.why_held == "trigger":
-            if terms.stop is None or not stop_reached(terms.side, terms.stop, book):
-                return
-            order.triggered, order.why_held, order.status = True, "", Status.SUBMITTED
-            self._tell(order)
-        limit = None if terms.order_type in (OrderType.STOP, OrderType.MARKET) else terms.limit
-        price = crosses(terms.side, limit, book)
-        if price is not None:
-            self._fill(order, price, book)
-        elif limit is not None:
-            rate = rest_rate(terms.side, limit, book)
-            if rested and rate > 0:
-                self._fill(order, limit, book)
-            elif rate > 0:
-                self._rest(order, rate)
-
-    def _halted(self) -> bool:
-        return self._halting is not None and self._halting.halt(self._clock.now()) is not None
-
-    def _draw(self, order: PaperOrder) -> float:
-        order.draws += 1
-        return random.Random(f"{self._seed}:{order.perm_id}:{order.draws}").random()
-
-    def _rest(self, order: PaperOrder, rate: float) -> None:
-        wait = -math.log(1.0 - self._draw(order)) / rate * 60.0
-        # The exponential has no memory, so what would fall behind the next step is drawn anew there.
-        if wait < self._step_s:
-            self._timer(order, wait, rested=True)
-
-    def _timer(self, order: PaperOrder, delay: float, *, rested: bool) -> None:
-        self._drop_timer(order)
-        self._timers[order.perm_id] = asyncio.get_running_loop().call_later(delay, self._due, order, rested)
-
-    def _due(self, order: PaperOrder, rested: bool) -> None:
-        self._timers.pop(order.perm_id, None)
-        marks = self._market.marks([leg.contract.con_id for leg in order.legs], self._clock.now())
-        self._match(order, book_of(order.ratios, marks), rested=rested)
-
-    def _drop_timer(self, order: PaperOrder) -> None:
-        timer = self._timers.pop(order.perm_id, None)
-        if timer is not None:
-            timer.cancel()
-
-    def _fill(self, order: PaperOrder, net: Decimal, book: Book) -> None:
-        size = order.remaining
-        if size > 1 and self._draw(order) < self.partial_share:
-            size = 1 + int(self._draw(order) * (size - 1))
-        order.filled += size
-        order.value += net * size
-        order.last_price = net
-        now = self._clock.now()
-        number = self._numbers.executed(len(self.executions))
-        done = execute(order, size, net, book, now, number, self._ledger, self._fees)
-        self.executions += done
-        if order.remaining == 0:
-            self.book.end(order, Status.FILLED, now, f"Filled Size: {order.filled}")
-        else:
-            self._timer(order, PARTIAL_GAP_S, rested=True)
-        messages = [e.encode(-1) for e in done] + [open_order(order), order_status(order)]
-        messages += [e.encode_commission() for e in done if e.contract is not None]
+    def filled(self, order: PaperOrder, size: int, executions: list[PaperExecution]) -> None:
+        """Tell of a fill, and let it act on the orders that depend on it."""
+        messages = [e.encode(-1) for e in executions] + [open_order(order), order_status(order)]
+        messages += [e.encode_commission() for e in executions if e.contract is not None]
         self._outlet.post(order.client_id, b"".join(messages))
         self._outlet.moved([leg.contract.con_id for leg in order.legs])
+        self._set_deadline(order)
+        live = list(self.book.live.values())
+        for other in group_of(order, live):
+            kind, before = OcaType(order.terms.oca_type), order.remaining + size
+            if kind is OcaType.REDUCE_NON_BLOCK:
+                self._arrive(lambda other=other, kind=kind, before=before: self._shrink(other, kind, before, size))  # type: ignore[misc]
+            else:
+                self._shrink(other, kind, before, size)
         if order.status is Status.FILLED:
-            self._after_fill(order)
+            for child in children_of(order, live):
+                self._activate(child)
 
-    def _after_fill(self, order: PaperOrder) -> None:
-        for other in list(self.book.live.values()):
-            if order.terms.oca_group and other.terms.oca_group == order.terms.oca_group:
-                self._end_unfilled(other, "Order Canceled - reason:another order of its OCA group was filled")
-            elif other.client_id == order.client_id and other.terms.parent_id == order.order_id:
-                self._activate(other)
+    def _shrink(self, order: PaperOrder, kind: OcaType, before: int, size: int) -> None:
+        """Take from an order what another of its group has filled."""
+        if order.status.done:
+            return
+        left = left_after(kind, before, size, order.remaining)
+        if left == 0:
+            self._end_unfilled(order, "Order Canceled - reason:another order of its OCA group was filled")
+        elif left < order.remaining:
+            order.terms = replace(order.terms, quantity=order.filled + left)
+            self._tell(order)

@@ -22,14 +22,15 @@ from v6.paper.desk import Desk
 from v6.paper.faults.engine import Faults
 from v6.paper.intake import Fees
 from v6.paper.limits import Limits
+from v6.paper.margin import quotes_of
 from v6.paper.market.book import FLAT_RATES
-from v6.paper.matching import cents
 from v6.paper.meter import Meter
 from v6.paper.nights import Nights
 from v6.paper.orders import PaperExecution
 from v6.paper.ports import Halt, HaltingMarket, Mark, Market, Payout, StockMarket, StockTerms
 from v6.paper.reports import Figures
 from v6.paper.session import Session, Stage
+from v6.paper.sides import Sides
 from v6.ports import Clock
 from v6.pricing.calendar import TradingCalendar, new_york_date, xnys
 
@@ -60,9 +61,13 @@ class PaperGateway:
         self, market: Market, *, clock: Clock, account: str = "DU1234567", cash: Decimal, seed: int, step_s: float,
         fees: Fees | None = None, calendar: TradingCalendar | None = None,
         rates: tuple[float, float] = (FLAT_RATES.rate, FLAT_RATES.dividend), limits: Limits | None = None,
-        faults: Faults | None = None,
+        faults: Faults | None = None, sides: bool = False,
     ) -> None:  # fmt: skip
-        """Open an account; `rates` are the continuous interest and dividend yield that the option calculator uses."""
+        """Open an account; `rates` are the continuous interest and dividend yield that the option calculator uses.
+
+        With `sides` the lines of options tell the computations of bid, ask and last besides the model's, which takes
+        several times the work of a line without them.
+        """
         self.market = market
         # The look at a protocol's methods costs more than the answer; a market does not change its kind.
         self._halting = market if isinstance(market, HaltingMarket) else None
@@ -72,6 +77,7 @@ class PaperGateway:
         self.rates = rates
         self.limits = limits or Limits()
         self._faults = faults
+        self._sides = sides
         self.sessions: list[Session] = []
         self.ledger = Ledger(cash)
         self.meter = Meter()
@@ -82,6 +88,7 @@ class PaperGateway:
         self._day_start = cash
         self._day_values: dict[int, Decimal] = {}
         self._prices: dict[int, Decimal] = {}
+        self._spots: dict[str, Decimal] = {}
         self._server: asyncio.AbstractServer | None = None
         self._step_timer: asyncio.TimerHandle | None = None
         self._expiry_timer: asyncio.TimerHandle | None = None
@@ -175,6 +182,16 @@ class PaperGateway:
         terms = self.stock(con_id)
         return None if terms is None else terms.payout
 
+    def sides_of(self, contract: Contract) -> Sides | None:
+        """Return what tells the computations of an option's bid, ask and last, None where they are not served."""
+        if not self._sides or contract.sec_type is not SecType.OPTION:
+            return None
+        # The dividends of a share are in its options' prices as cash, not as a yield.
+        yearly = 0.0 if self.nights.share_of(contract, self.clock.now()) else self.rates[1]
+        settles = self.market.settles_at(contract).timestamp()
+        return Sides(contract, settles, (self.rates[0], yearly), lambda: self.clock.now().timestamp(),
+                     self.desk.floor.last.get)  # fmt: skip
+
     def halt(self) -> Halt | None:
         """Return what the exchange does not do at present, None where and while there is no halt."""
         return None if self._halting is None else self._halting.halt(self.clock.now())
@@ -184,12 +201,11 @@ class PaperGateway:
         held = self.ledger.holdings
         known = self.marks(held) if marks is None else marks
         # Between expiry and settlement there is no book: the last price stands.
-        for con_id in held:
-            mark = known.get(con_id)
-            if mark is not None:
-                self._prices[con_id] = cents(mark.price)
+        seen = quotes_of({con_id: h.contract for con_id, h in held.items()}, known)
+        self._prices.update(seen.prices)
+        self._spots.update(seen.spots)
         self._prices = {con_id: p for con_id, p in self._prices.items() if con_id in held}
-        return Figures(self.ledger, self._prices, self.account, self._day_start, self._day_values)
+        return Figures(self.ledger, self._prices, self.account, self._day_start, self._day_values, self._spots)
 
     @property
     def lines_used(self) -> int:
@@ -321,7 +337,7 @@ class PaperGateway:
         self._plan_expiry()
 
     def _delivered(self, executions: Sequence[PaperExecution], con_ids: Sequence[int]) -> None:
-        self.desk.executions += executions
+        self.desk.executions.extend(executions)
         self.moved(con_ids)
 
     def _expire(self) -> None:

@@ -21,6 +21,7 @@ from v6.paper.fields import (
 from v6.paper.listing import RULES, rule_of
 from v6.paper.matching import book_of
 from v6.paper.ports import Halt, Mark, Payout
+from v6.paper.sides import Sides
 
 BID, ASK, LAST, CLOSE = 1, 2, 4, 9
 BID_SIZE, ASK_SIZE = 0, 3
@@ -53,6 +54,8 @@ class Line:
     wants_dividends: bool = False
     payout: Payout | None = None
     halted: bool = False
+    sides: Sides | None = None
+    """What tells the computations of bid, ask and last, of an option in a gateway that serves them."""
 
     @property
     def con_ids(self) -> list[int]:
@@ -114,6 +117,8 @@ class Line:
         if kind is SecType.OPTION:
             if quoted:
                 self._greeks(out, mark)
+                if self.sides is not None:
+                    out += self.sides.ticks(self.req_id, mark)
         else:
             # An index has no book; TWS sends its value as the last price, without a size.
             self._price(out, LAST, mark.price, 0 if kind is SecType.INDEX else 1)

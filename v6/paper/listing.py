@@ -25,6 +25,7 @@ RULES: Final[dict[int, Increments]] = {
     CENT_RULE: ((Decimal("0"), Decimal("0.01")),),
 }
 INDEX_SYMBOLS: Final = frozenset({"SPX", "XSP", "VIX", "NDX", "RUT"})
+ORDER_TYPES: Final = "ACTIVETIM,DAY,FOK,GTC,GTD,IOC,LMT,MKT,OCA,STP,STPLMT,TRAIL,WHATIF"
 _HOURS_AHEAD: Final = 5
 
 
@@ -161,6 +162,7 @@ def details(
 ) -> bytes:
     """Return one contractData message; `exchange` is the one the client asked for."""
     option = contract.sec_type is SecType.OPTION
+    traded = contract.sec_type is not SecType.INDEX
     rule = rule_of(contract)
     names = ("SMART", "CBOE") if option else (contract.exchange,)
     settles = market.settles_at(contract).astimezone(NEW_YORK) if option else None
@@ -172,7 +174,7 @@ def details(
         number, contract.symbol, contract.sec_type, when, strike(contract), contract.right or "",
         exchange or names[0], contract.currency, local_symbol(contract), contract.trading_class,
         contract.trading_class, contract.con_id, RULES[rule][0][1], multiplier(contract),
-        "ACTIVETIM,AD,ADJUST,ALERT,BASKET,COND,DAY,GTC,LMT,STP,STPLMT,WHATIF" if option else "", ",".join(names), 1,
+        ORDER_TYPES if traded else "", ",".join(names), 1,
         under.con_id if under else 0, contract.symbol, "", last_trade(contract)[:6], "", "", "", ZONE, open_hours,
         open_hours, "", 0, 0, 1, contract.symbol if option else "", under.sec_type if under and option else "",
         ",".join([str(rule)] * len(names)), f"{settles:%Y%m%d}" if settles else "", stock_type, 1, 1, 1,

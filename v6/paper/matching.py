@@ -99,6 +99,30 @@ def stop_reached(side: Side, stop: Decimal, book: Book) -> bool:
     return (book.bid or Decimal(0)) <= stop
 
 
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """How far a trailing stop stays behind the market: dollars, or a percentage of the price."""
+
+    amount: Decimal | None
+    percent: Decimal | None = None
+
+    def behind(self, side: Side, price: Decimal) -> Decimal:
+        """Return the stop for a price: above it for a buy, below it for a sell, to the cent."""
+        gap = self.amount if self.amount is not None else price * (self.percent or Decimal(0)) / 100
+        return (price + side.sign * gap).quantize(CENT)
+
+
+def trailed(side: Side, stop: Decimal | None, trail: Trail, book: Book) -> Decimal | None:
+    """Return where a trailing stop is now: it follows the side that it would trade at, and never gives way."""
+    price = book.far(side)
+    if price is None:
+        return stop
+    fresh = trail.behind(side, price)
+    if stop is None:
+        return fresh
+    return min(stop, fresh) if side is Side.BUY else max(stop, fresh)
+
+
 def on_tick(price: Decimal, increments: Increments) -> bool:
     """Tell whether a price lies on the grid of a market rule."""
     step = increments[0][1]

@@ -27,6 +27,8 @@ from v6.paper.fields import (
     S11,
 )
 from v6.paper.listing import bag_block, block, primary_exchange, stamp
+from v6.paper.margin import Requirement
+from v6.paper.matching import Trail
 from v6.paper.placement import PlaceOrder
 from v6.paper.requests import WireLeg
 
@@ -36,6 +38,16 @@ class OrderType(StrEnum):
     MARKET = "MKT"
     STOP = "STP"
     STOP_LIMIT = "STP LMT"
+    TRAIL = "TRAIL"
+
+    @property
+    def has_limit(self) -> bool:
+        return self in (OrderType.LIMIT, OrderType.STOP_LIMIT)
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether it waits for a trigger."""
+        return self in (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAIL)
 
 
 class Status(StrEnum):
@@ -63,6 +75,14 @@ class Terms:
     oca_group: str
     parent_id: int
     transmit: bool
+    oca_type: int = 0
+    until: datetime | None = None
+    trail: Trail | None = None
+
+    @property
+    def at_once(self) -> bool:
+        """Tell whether what is not filled on arrival is cancelled."""
+        return self.tif in ("IOC", "FOK")
 
 
 @dataclass(slots=True)
@@ -82,6 +102,8 @@ class PaperOrder:
     filled: int = 0
     value: Decimal = Decimal(0)
     last_price: Decimal = Decimal(0)
+    stop: Decimal | None = None
+    """Where the trigger is now; a trailing stop moves it."""
     triggered: bool = False
     why_held: str = ""
     ended_at: datetime | None = None
@@ -170,21 +192,21 @@ class PaperExecution:
 class MarginChange:
     """What a whatIf order answers; all in account currency."""
 
-    margin_before: Decimal
-    margin_after: Decimal
+    before: Requirement
+    after: Requirement
     equity_before: Decimal
     equity_after: Decimal
     commission: Decimal
     warning: str = ""
 
     def fields(self) -> dict[str, Wire]:
-        change = self.margin_after - self.margin_before
-        equity = self.equity_after - self.equity_before
+        before, after = self.before, self.after
         return {
-            "initMarginBefore": self.margin_before, "maintMarginBefore": self.margin_before,
-            "equityWithLoanBefore": self.equity_before, "initMarginChange": change, "maintMarginChange": change,
-            "equityWithLoanChange": equity, "initMarginAfter": self.margin_after,
-            "maintMarginAfter": self.margin_after, "equityWithLoanAfter": self.equity_after,
+            "initMarginBefore": before.initial, "maintMarginBefore": before.maintenance,
+            "equityWithLoanBefore": self.equity_before, "initMarginChange": after.initial - before.initial,
+            "maintMarginChange": after.maintenance - before.maintenance,
+            "equityWithLoanChange": self.equity_after - self.equity_before, "initMarginAfter": after.initial,
+            "maintMarginAfter": after.maintenance, "equityWithLoanAfter": self.equity_after,
             "commission": self.commission, "commissionCurrency": "USD", "warningText": self.warning,
         }  # fmt: skip
 
@@ -201,7 +223,7 @@ def _echo(order: PaperOrder, more: Mapping[str, Wire]) -> dict[str, Wire]:
         orderId=order.order_id, clientId=order.client_id, permId=order.perm_id, action=terms.side,
         totalQuantity=terms.quantity, orderType=terms.order_type, tif=terms.tif, ocaGroup=terms.oca_group,
         orderRef=order.order_ref, account=order.account, lmtPrice=0.0 if terms.limit is None else terms.limit,
-        auxPrice=0.0 if terms.stop is None else terms.stop,
+        auxPrice=_aux(terms), ocaType=terms.oca_type or sent["ocaType"],
         deltaNeutralOrderType="None", deltaNeutralConId=0, deltaNeutralOpenClose="?", deltaNeutralShortSale=0,
         deltaNeutralShortSaleSlot=0, deltaNeutralPresent=0, conditionCount=0, status=order.status, algoStrategy="",
         filledQuantity=order.filled, completedStatus=order.end_text, sharesAllocation="",
@@ -210,8 +232,15 @@ def _echo(order: PaperOrder, more: Mapping[str, Wire]) -> dict[str, Wire]:
     )  # fmt: skip
     if not order.is_bag and order.legs[0].contract.right is None:
         values["right"] = "?"
+    if terms.trail is not None:
+        values.update(trailStopPrice=order.stop, trailingPercent=terms.trail.percent)
     values.update(more)
     return values
+
+
+def _aux(terms: Terms) -> Wire:
+    price = terms.stop if terms.trail is None else terms.trail.amount
+    return 0.0 if price is None else price
 
 
 def _legs(order: PaperOrder) -> list[str]:

@@ -13,6 +13,7 @@ from v6.paper.account import Holding, Ledger
 from v6.paper.codec import UNSET_DOUBLE, frame, text
 from v6.paper.fields import ACCOUNT_VALUE, MULTI, PNL, PNL_SINGLE, PORTFOLIO, POSITION, POSITION_MULTI, SUMMARY
 from v6.paper.listing import block, primary_exchange
+from v6.paper.margin import Quotes
 
 CENT: Final = Decimal("0.01")
 _MONEY: Final = Decimal("0.0001")
@@ -34,6 +35,7 @@ class Figures:
     account: str
     day_start: Decimal
     day_values: Mapping[int, Decimal] = field(default_factory=dict)
+    spots: Mapping[str, Decimal] = field(default_factory=dict)
 
     @property
     def net_liquidation(self) -> Decimal:
@@ -49,22 +51,23 @@ class Figures:
         worth = [(h.contract.sec_type, ledger.value(h, self.prices)) for h in ledger.holdings.values()]
         options = sum((v for kind, v in worth if kind is SecType.OPTION), zero)
         stocks = sum((v for kind, v in worth if kind is SecType.STOCK), zero)
-        margin, cash = ledger.margin, ledger.cash
-        free = cash - margin
+        margin, cash = ledger.margin(Quotes(self.prices, self.spots)), ledger.cash
+        equity = cash + stocks
+        free, excess = equity - margin.initial, equity - margin.maintenance
         money = {
             "AccruedDividend": ledger.accrued,
             "AvailableFunds": free,
             "BuyingPower": max(4 * free, zero),
             "CashBalance": cash,
-            "EquityWithLoanValue": cash,
-            "ExcessLiquidity": free,
+            "EquityWithLoanValue": equity,
+            "ExcessLiquidity": excess,
             "FullAvailableFunds": free,
-            "FullExcessLiquidity": free,
-            "FullInitMarginReq": margin,
-            "FullMaintMarginReq": margin,
+            "FullExcessLiquidity": excess,
+            "FullInitMarginReq": margin.initial,
+            "FullMaintMarginReq": margin.maintenance,
             "GrossPositionValue": sum((abs(v) for _, v in worth), zero),
-            "InitMarginReq": margin,
-            "MaintMarginReq": margin,
+            "InitMarginReq": margin.initial,
+            "MaintMarginReq": margin.maintenance,
             "NetLiquidation": cash + ledger.accrued + sum((v for _, v in worth), zero),
             "OptionMarketValue": options,
             "RealizedPnL": ledger.realized,

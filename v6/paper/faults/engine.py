@@ -84,7 +84,7 @@ class Faults:
         if not self._happens(fault, 1):
             return
         if fault.act is Act.PARTIAL_FILLS:
-            gateway.desk.partial_share = fault.number
+            gateway.desk.floor.partial_share = fault.number
         elif fault.act is Act.SLOW:
             self._slow = fault
         for session in list(gateway.sessions):
