@@ -14,14 +14,20 @@ from v6.backtest.words import key_figures, money, number, percent
 from v6.report.numbers import MISSING
 
 BASIC, SHIPPED = "basic", "shipped"
+UNFINISHED: Final = "The runs without costs are not finished; the same command goes on with them."
 COSTS: Final = {True: "with costs", False: "without costs"}
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The outcome of each set of exits (`basic`, `shipped`) with (True) and without costs."""
+    """The outcome of each set of exits (`basic`, `shipped`) with (True) and without costs; pairs may be missing."""
 
     outcomes: dict[tuple[str, bool], Outcome]
+
+    @property
+    def known(self) -> tuple[bool, ...]:
+        """Return for which costs both sets of exits have been run, those with costs first."""
+        return tuple(costs for costs in (True, False) if {(BASIC, costs), (SHIPPED, costs)} <= self.outcomes.keys())
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +67,21 @@ def paired(first: Account, second: Account) -> Paired:
 
 
 def page(comparison: Comparison, command: str) -> str:
-    """Return the page."""
+    """Return the page of all pairs that are known; those with costs must be."""
     some = comparison.outcomes[BASIC, True]
     parts = [
         "# Results: basic exits against the shipped rules",
         f"Written by `{command}`; a change by hand is lost with the next run.",
         _question(some),
         "## What came out",
-        *[_verdict(comparison, costs) for costs in (True, False)],
+        *[_verdict(comparison, costs) for costs in comparison.known],
+        ""
+        if False in comparison.known
+        else "The runs without costs are not finished; the same command goes on with them.",
         _figures(comparison),
         _sizes(some),
         "## The same positions",
-        *[_pairs(comparison, costs) for costs in (True, False)],
+        *[_pairs(comparison, costs) for costs in comparison.known],
         "## By year",
         _years(comparison),
         "## By what closed them, with costs",
@@ -93,9 +102,10 @@ def _question(some: Outcome) -> str:
         f"The shipped iron condor (SPX, 45 days, 16 delta, 50 points wide) from {settings.first} to {settings.last}, "
         "held by two sets of exits on the same history: **basic exits**, the earlier system's take profit (80 % of "
         "the credit) and stop loss (200 % of it, 50 % in the last week), else to expiry; and the **shipped rules**, "
-        "all twelve with their portfolio controls. Entries are 14 days apart and nothing but VIX, the time of day, "
-        "the portfolio rule and the risk gate keeps one back, so that how a position ends hardly decides whether "
-        "the next begins.\n\n"
+        "all twelve with their portfolio controls. Both open 14 days after they last opened, when the VIX, the time "
+        "of day, the portfolio rule and the risk gate allow it. How a position ends decides little about when the "
+        "next begins, but a roll or a halted day moves one account's openings by days from then on: the accounts "
+        "sell the same thing equally often, not always on the same days. Those they share are compared below.\n\n"
         "No threshold was fitted to these years, and none to the years before either: those of the basic exits are "
         "the earlier system's, those of the twelve rules are as shipped. The daemon, its risk gate and the paper "
         "gateway are the real ones, in one piece from the first day to the last."
@@ -121,7 +131,10 @@ def _worst(comparison: Comparison, name: str, costs: bool) -> float | None:
 
 def _sizes(some: Outcome) -> str:
     units = [t.units for t in some.account.trades]
-    size = "no positions" if not units else f"positions of {min(units)} to {max(units)} units"
+    size = "no positions"
+    if units:
+        many = f"1 to {max(units)} units" if max(units) > 1 else "one unit"
+        size = f"positions of {many}"
     return (
         f"The account began with {money(some.settings.cash)} and had {size}; ratios are of the whole account, of "
         f"which {percent(some.figures.margin_use)} was margin on average."
@@ -130,7 +143,7 @@ def _sizes(some: Outcome) -> str:
 
 def _columns(comparison: Comparison) -> list[tuple[str, Outcome]]:
     found = []
-    for costs in (True, False):
+    for costs in comparison.known:
         for name in (BASIC, SHIPPED):
             found.append((f"{name}, {COSTS[costs]}", comparison.outcomes[name, costs]))
     return found

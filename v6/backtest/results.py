@@ -1,6 +1,6 @@
 """The success criterion, measured: the earlier system's basic exits against the shipped rules, out of sample.
 
-python -m v6.backtest.results --vix CSV [--out docs/results.md] [--jobs 2] [--store DIR]
+python -m v6.backtest.results --vix CSV [--out docs/results.md] [--jobs 2] [--store DIR] [--finished]
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from v6.backtest.comparison import BASIC, SHIPPED, Comparison, page
 from v6.backtest.desk import TrialDesk, trial_desk
 from v6.backtest.history import Sources, choose_days, load_history
 from v6.backtest.outcome import outcome_of
-from v6.backtest.run import Backtest, Progress, plan_backtest, run_backtests
+from v6.backtest.run import Backtest, Progress, plan_backtest, run_backtests, stored
 from v6.backtest.segment import Conditions
 from v6.console import err
 from v6.errors import V6Error
@@ -32,7 +32,7 @@ COMMAND: Final = "make results VIX=FILE"
 
 ENTRY: Final = "vix < 35 and minutes_since_open >= 30 and minutes_to_close >= 60"
 DAYS_BETWEEN: Final = 14
-"""Wide enough apart that no limit on open positions is met: then the exits do not choose the entries."""
+"""Wide enough apart that no limit on open positions is met, so that longer holding keeps no entry back."""
 
 TARGET, STOP, LATE_STOP, LATE_DAYS = 0.80, 2.0, 0.50, 7
 """The earlier system's thresholds: take profit at 80 % of the credit, stop at 200 %, at 50 % in the last week."""
@@ -74,8 +74,22 @@ def compare(request: Request, jobs: int, on_progress: Callable[[Progress], None]
     )
 
 
+def finished(request: Request) -> Comparison:
+    """Return the comparison of those runs that are stored, without running any; V6Error without those with costs."""
+    found = {}
+    for key, trial in trials_of(request).items():
+        results = [stored(trial, segment) for segment in trial.segments]
+        whole = tuple(r for r in results if r is not None)
+        if len(whole) == len(results):
+            found[key] = outcome_of(trial, whole, ())
+    comparison = Comparison(found)
+    if True not in comparison.known:
+        raise V6Error(f"the runs with costs are not in {request.store}: leave --finished out")
+    return comparison
+
+
 def _spaced(desk: TrialDesk) -> TrialDesk:
-    """Return the desk with entries so far apart that how a position ends does not decide whether one begins."""
+    """Return the desk with entries so far apart that no limit on open positions keeps one back."""
     name = f"strategies/{TEMPLATE}"
     document = yaml.safe_load(desk.texts[name])
     document["entry"] |= {"when": ENTRY, "min_days_between": DAYS_BETWEEN}
@@ -104,6 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("docs/results.md"))
     parser.add_argument("--store", type=Path, default=Path("var/results"))
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--finished", action="store_true", help="write what is stored, and run nothing")
     chosen = parser.parse_args(arguments)
     request = Request(Sources(chosen.vix, chosen.spx), chosen.store)
     said = [0]
@@ -114,7 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
             err.print(f"{progress.done} of {progress.total} sessions", highlight=False)
 
     try:
-        comparison = compare(request, chosen.jobs, tell)
+        comparison = finished(request) if chosen.finished else compare(request, chosen.jobs, tell)
     except V6Error as error:
         err.print(f"results: {error}", markup=False, highlight=False, soft_wrap=True)
         return 1
