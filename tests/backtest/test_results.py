@@ -90,6 +90,17 @@ def test_the_page_says_what_the_figures_say(comparison: Comparison) -> None:
     assert comparison.outcomes[SHIPPED, False].caveats != comparison.outcomes[SHIPPED, True].caveats
 
 
+def test_the_same_entries_are_estimated_for_the_other_exits(comparison: Comparison) -> None:
+    assert list(comparison.swaps) == [True, False]
+    for costs, swap in comparison.swaps.items():
+        closed = [t for t in comparison.outcomes[SHIPPED, costs].account.trades if t.pnl is not None]
+        assert swap.count == len(closed)
+        assert swap.shipped == pytest.approx(sum(t.pnl / t.units for t in closed if t.pnl is not None))
+    # What is not paid stays in the account.
+    assert comparison.swaps[False].basic > comparison.swaps[True].basic
+    assert page(comparison, "make results VIX=FILE").count("on the same entries throughout") == 2
+
+
 def test_a_page_without_the_free_runs_says_so(comparison: Comparison) -> None:
     paid = Comparison({key: outcome for key, outcome in comparison.outcomes.items() if key[1]})
     text = page(paid, "make results VIX=FILE")

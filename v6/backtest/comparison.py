@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import sqrt
 from statistics import stdev
 from typing import Final
@@ -19,10 +19,26 @@ COSTS: Final = {True: "with costs", False: "without costs"}
 
 
 @dataclass(frozen=True, slots=True)
+class Swap:
+    """The positions that the shipped rules opened, and what the estimator says the basic exits had made of them.
+
+    Dollars per unit; `checked` and `bias` tell of the estimator on the basic exits' own positions: how many, and its
+    mean less that of the loop.
+    """
+
+    count: int
+    shipped: float
+    basic: float
+    checked: int
+    bias: float
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """The outcome of each set of exits (`basic`, `shipped`) with (True) and without costs; pairs may be missing."""
 
     outcomes: dict[tuple[str, bool], Outcome]
+    swaps: dict[bool, Swap] = field(default_factory=dict)
 
     @property
     def known(self) -> tuple[bool, ...]:
@@ -82,6 +98,7 @@ def page(comparison: Comparison, command: str) -> str:
         _sizes(some),
         "## The same positions",
         *[_pairs(comparison, costs) for costs in comparison.known],
+        *[_swapped(swap, costs) for costs, swap in comparison.swaps.items()],
         "## By year",
         _years(comparison),
         "## By what closed them, with costs",
@@ -131,13 +148,11 @@ def _worst(comparison: Comparison, name: str, costs: bool) -> float | None:
 
 def _sizes(some: Outcome) -> str:
     units = [t.units for t in some.account.trades]
-    size = "no positions"
-    if units:
-        many = f"1 to {max(units)} units" if max(units) > 1 else "one unit"
-        size = f"positions of {many}"
+    low, high = min(units, default=0), max(units, default=0)
+    size = "one unit each" if low == high == 1 else f"{low} to {high} units each"
     return (
-        f"The account began with {money(some.settings.cash)} and had {size}; ratios are of the whole account, of "
-        f"which {percent(some.figures.margin_use)} was margin on average."
+        f"The account began with {money(some.settings.cash)} and held positions of {size}; ratios are of the whole "
+        f"account, of which {percent(some.figures.margin_use)} was margin on average."
     )
 
 
@@ -176,6 +191,17 @@ def _pairs(comparison: Comparison, costs: bool) -> str:
             "more than chance explains)" if sure else "chance explains it)"
         )
     return text + "."
+
+
+def _swapped(swap: Swap, costs: bool) -> str:
+    side = "above" if swap.bias > 0 else "below"
+    return (
+        f"{COSTS[costs].capitalize()}, on the same entries throughout: the {swap.count} positions that the shipped "
+        f"rules opened brought {money(swap.shipped)} (per unit) under them; by the estimator (daily closes, "
+        f"[backtest.md](backtest.md)) the basic exits would have made {money(swap.basic)} of the same positions. On "
+        f"the {swap.checked} positions that the basic exits held in the loop its mean lies {money(abs(swap.bias))} a "
+        f"position {side} the loop's; with that taken off it is {money(swap.basic - swap.count * swap.bias)}."
+    )
 
 
 def _years(comparison: Comparison) -> str:
