@@ -11,7 +11,8 @@ import pytest
 from tests.backtest.accounts import account, trade
 from v6.backtest.comparison import BASIC, SHIPPED, Comparison, page, paired, table
 from v6.backtest.history import Sources
-from v6.backtest.results import DAYS_BETWEEN, Request, compare, main, trials_of
+from v6.backtest.results import DAYS_BETWEEN, Request, compare, finished, main, trials_of
+from v6.errors import V6Error
 from v6.report import Unit, spoken
 
 pytest.importorskip("arch", reason="real history comes from the package arch: pip install 'v6[history]'")
@@ -87,6 +88,30 @@ def test_the_page_says_what_the_figures_say(comparison: Comparison) -> None:
     assert free.commission == 0.0
     assert comparison.outcomes[SHIPPED, True].figures.commission > 0.0
     assert comparison.outcomes[SHIPPED, False].caveats != comparison.outcomes[SHIPPED, True].caveats
+
+
+def test_the_same_entries_are_estimated_for_the_other_exits(comparison: Comparison) -> None:
+    assert list(comparison.swaps) == [True, False]
+    for costs, swap in comparison.swaps.items():
+        closed = [t for t in comparison.outcomes[SHIPPED, costs].account.trades if t.pnl is not None]
+        assert swap.count == len(closed)
+        assert swap.shipped == pytest.approx(sum(t.pnl / t.units for t in closed if t.pnl is not None))
+    # What is not paid stays in the account.
+    assert comparison.swaps[False].basic > comparison.swaps[True].basic
+    assert page(comparison, "make results VIX=FILE").count("on the same entries throughout") == 2
+
+
+def test_a_page_without_the_free_runs_says_so(comparison: Comparison) -> None:
+    paid = Comparison({key: outcome for key, outcome in comparison.outcomes.items() if key[1]})
+    text = page(paid, "make results VIX=FILE")
+    assert "The runs without costs are not finished" in text
+    assert "ithout costs the shipped" not in text
+    assert "The runs without costs are not finished" not in page(comparison, "make results VIX=FILE")
+
+
+def test_nothing_is_written_before_the_runs_with_costs_are_there(tmp_path: Path) -> None:
+    with pytest.raises(V6Error, match="leave --finished out"):
+        finished(request_in(tmp_path))
 
 
 def test_a_table_has_one_cell_for_each_column() -> None:
