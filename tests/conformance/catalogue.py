@@ -2,5 +2,6 @@
 
 from tests.conformance.order_scenarios import ORDERS
 from tests.conformance.scenarios import ACCOUNTS, CONTRACTS, HISTORY, LINES, OTHERS, Scenario
+from tests.conformance.trading_scenarios import TRADING
 
-ALL: tuple[Scenario, ...] = (*CONTRACTS, *LINES, *HISTORY, *ORDERS, *ACCOUNTS, *OTHERS)
+ALL: tuple[Scenario, ...] = (*CONTRACTS, *LINES, *HISTORY, *ORDERS, *TRADING, *ACCOUNTS, *OTHERS)

@@ -172,7 +172,7 @@ PLACING = (
     refused("a price between the ticks", 110, PUT, limit("BUY", 2.31)),
     refused("no size", 434, PUT, limit("BUY", 2.3, 0)),
     refused("more than the account can carry", 201, PUT, limit("SELL", 2.0, 100)),
-    refused("another order type", 387, PUT, order("BUY", "TRAIL", 1, auxPrice=0.5)),
+    refused("another order type", 387, PUT, order("BUY", "MIDPRICE", 1)),
     refused("a contract that does not exist", 200, UNKNOWN, limit("BUY", 2.3)),
     refused("an index, which nobody can buy", 201, INDEX, limit("BUY", 2100.0)),
     refused("for somebody else's account", 321, PUT, limit("BUY", 2.3, account="U7654321")),
@@ -227,12 +227,4 @@ ASKING = (
 )  # fmt: skip
 
 
-async def exercise(voice: Voice) -> None:
-    # The official client of 10.50 takes three more arguments, none of which is written at version 178.
-    extra = ("", "", False) if "ibapi" in type(voice.client).__mro__[1].__module__ else ()
-    voice.say("exerciseOptions", 5, PUT, 1, 1, "DU1234567", 0, *extra)
-
-
-EXERCISE = (Scenario("exerciseOptions", "a European option before its expiry", exercise, codes=(322,)),)
-
-ORDERS = (*PLACING, *ENDING, *ASKING, *EXERCISE)
+ORDERS = (*PLACING, *ENDING, *ASKING)

@@ -85,9 +85,12 @@ def _chain(voice: Voice) -> None:
 
 
 def _greeks(voice: Voice) -> None:
-    (numbers,) = voice.called("tickOptionComputation")
-    assert numbers[1] == 13
-    assert [float(n) for n in numbers[3:]] == [0.2, -0.1, 2.15, 0.0, 0.001, 1.5, -0.5, 2100.0]
+    told = {numbers[1]: [float(n) for n in numbers[3:]] for numbers in voice.called("tickOptionComputation")}
+    assert told[13] == [0.2, -0.1, 2.15, 0.0, 0.001, 1.5, -0.5, 2100.0]
+    # Of the bid and of the ask: another volatility, the price itself.
+    assert sorted(told) == [10, 11, 13]
+    assert told[10][0] < 0.2 < told[11][0]
+    assert (told[10][2], told[11][2]) == (2.0, 2.3)
 
 
 CONTRACTS = (
@@ -102,6 +105,12 @@ CONTRACTS = (
     Scenario("reqSecDefOptParams", "the option chain of an index",
              asking("reqSecDefOptParams", 5, "SPX", "", "IND", 1),
              ("securityDefinitionOptionParameter", "securityDefinitionOptionParameterEnd"), check=_chain),
+    Scenario("reqContractDetails", "a fund", asking("reqContractDetails", 5, thing(
+        "Contract", symbol="SPY", secType="STK", exchange="SMART", currency="USD")),
+        ("contractDetails", "contractDetailsEnd")),
+    Scenario("reqSecDefOptParams", "the option chain of a fund",
+             asking("reqSecDefOptParams", 5, "SPY", "", "STK", 2),
+             ("securityDefinitionOptionParameter", "securityDefinitionOptionParameterEnd")),
     Scenario("reqMatchingSymbols", "symbols that begin alike", asking("reqMatchingSymbols", 5, "sp"),
              ("symbolSamples",)),
     Scenario("reqMarketRule", "the price grid of index options", asking("reqMarketRule", 110), ("marketRule",)),

@@ -27,10 +27,11 @@ import ibapi.order_cancel
 import ibapi.scanner
 import ibapi.wrapper
 
-from tests.paper.flat import OPEN, FlatMarket, weekdays
+from tests.paper.flat import OPEN, FlatMarket, weekdays, with_stock
 from v6.paper.gateway import PaperGateway
 from v6.paper.layouts import MESSAGE_NAMES
 from v6.paper.limits import Limits
+from v6.paper.ports import StockTerms
 from v6.paper.vtime import VirtualClock, VirtualLoop, run_virtual
 
 CASH = Decimal(100_000)
@@ -144,8 +145,9 @@ class Voice(ABC):
 
 def _gateway(loop: VirtualLoop, market: FlatMarket) -> PaperGateway:
     return PaperGateway(
-        market, clock=VirtualClock(loop, NOW), cash=CASH, seed=1, step_s=10.0, calendar=weekdays(), limits=LIMITS
-    )
+        market, clock=VirtualClock(loop, NOW), cash=CASH, seed=1, step_s=10.0, calendar=weekdays(), limits=LIMITS,
+        sides=True,
+    )  # fmt: skip
 
 
 # -- ib_async
@@ -197,7 +199,7 @@ def through_ib_async(story: Callable[[Voice], Awaitable[None]], client_id: int =
     """Play a scenario in virtual time; return the voice with all it heard."""
 
     async def main(loop: VirtualLoop) -> Voice:
-        market = FlatMarket()
+        market = with_stock(StockTerms("ETF"))
         gateway = _gateway(loop, market)
         port = await gateway.start("127.0.0.1", 0)
         voice = IbAsyncVoice(market)
@@ -330,7 +332,7 @@ class _Server:
 
 def through_ibapi(story: Callable[[Voice], Awaitable[None]], client_id: int = 7) -> Voice:
     """Play a scenario over TCP; return the voice with all it heard."""
-    market = FlatMarket()
+    market = with_stock(StockTerms("ETF"))
     voice = OfficialVoice(market)
 
     async def main() -> None:

@@ -93,7 +93,8 @@ class FlatMarket:
         return sorted({(c.trading_class, c.expiry) for c in self.listed if c.symbol == symbol and c.expiry})
 
     def strikes(self, symbol: str, trading_class: str, expiry: date, at: datetime) -> list[float]:
-        return sorted({float(c.strike) for c in self.listed if c.expiry == expiry and c.strike is not None})
+        listed = [c for c in self.listed if c.symbol == symbol and c.expiry == expiry]
+        return sorted({float(c.strike) for c in listed if c.strike is not None})
 
     def marks(self, con_ids: Sequence[int], at: datetime) -> list[Mark | None]:
         self.calls += 1
