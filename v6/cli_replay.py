@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +20,8 @@ from v6.errors import V6Error
 
 if TYPE_CHECKING:
     from v6.lang.desk import Desk
-    from v6.replay.dryrun import Ask, DryRun
+    from v6.replay.dryrun import Ask, DryRun, Step
+    from v6.replay.history import History
     from v6.replay.replay import Replay
 
 _WORST_SHOWN = 5
@@ -41,6 +44,18 @@ def replay(
         Path | None, typer.Option(metavar="FILE", help="Write every replayed decision as Parquet.")
     ] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a report that needs no network.")] = None,
+    sweeps: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sweep",
+            metavar="RULE.PARAM=LOW:HIGH:STEP",
+            help="Try these values of a parameter instead, or A,B,C; more than one --sweep tries all combinations.",
+        ),
+    ] = None,
+    folds: Annotated[
+        int,
+        typer.Option("--walk-forward", min=0, help="With --sweep: choose on one stretch, judge on the next, N times."),
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Run the rules over the recorded snapshots in DuckDB: what they would have done, and what would have come of it.
@@ -52,6 +67,13 @@ def replay(
 
     chosen = load_revision(desk_folder(desk), rules)
     ask = Ask(store / "tables", _utc(first), _utc(last), _utc(as_of), commission)
+    if sweeps:
+        if parquet is not None:
+            raise typer.BadParameter("--parquet is for one set of rules, not for a --sweep")
+        _sweep(ask, chosen, sweeps, folds, html, as_json)
+        return
+    if folds:
+        raise typer.BadParameter("--walk-forward needs a --sweep")
     run, history = _with_progress(ask, chosen, quiet=as_json)
     if parquet is not None:
         count = write_decisions(history, parquet)
@@ -66,17 +88,44 @@ def replay(
         raise typer.Exit(1)
 
 
-def _with_progress(ask: Ask, chosen: Desk, *, quiet: bool) -> tuple[DryRun, Any]:
+def _with_progress(ask: Ask, chosen: Desk, *, quiet: bool) -> tuple[DryRun, History]:
     from v6.replay.dryrun import STEPS, dry_run
 
+    with _progress(STEPS, quiet) as step:
+        return dry_run(ask, chosen.rules, step)
+
+
+@contextmanager
+def _progress(steps: Sequence[str], quiet: bool) -> Iterator[Step]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True, disable=quiet or not err.is_terminal) as progress:
-        task = progress.add_task("", total=len(STEPS))
+        task = progress.add_task("", total=len(steps))
+        yield lambda text: progress.update(task, description=text, completed=steps.index(text))
 
-        def step(text: str) -> None:
-            progress.update(task, description=text, completed=STEPS.index(text))
 
-        return dry_run(ask, chosen.rules, step)
+def _sweep(ask: Ask, chosen: Desk, sweeps: list[str], folds: int, html: Path | None, as_json: bool) -> None:
+    from v6.replay.grid import read_axis
+    from v6.replay.sweep import STEPS, sweep
+    from v6.replay.sweep_page import sweep_page, sweep_tables
+    from v6.report import render
+
+    axes = [read_axis(text, chosen.rules) for text in sweeps]
+    with _progress(STEPS, as_json) as step:
+        found = sweep(ask, chosen.rules, axes, folds, step)
+    if html is not None:
+        write_text(html, render(sweep_page(found, _command(), f"rules {chosen.fingerprint[:12]}")))
+    if as_json:
+        print_json(dataclasses.asdict(found))
+        return
+    for table in sweep_tables(found):
+        out.print(table)
+    for warning in found.warnings:
+        out.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
+    out.print(f"{len(found.points)} points on {found.positions} positions, {len(found.days)} days", highlight=False)
+
+
+def _command() -> str:
+    return shlex.join(["v6", *sys.argv[1:]])
 
 
 def _write_report(path: Path, run: DryRun, chosen: Desk, ask: Ask) -> None:
@@ -85,8 +134,7 @@ def _write_report(path: Path, run: DryRun, chosen: Desk, ask: Ask) -> None:
     from v6.report import render
 
     traces = traces_of(ask.tables, chosen, worst_of(run), ask.as_of)
-    command = shlex.join(["v6", *sys.argv[1:]])
-    write_text(path, render(page_of(run, traces, command, f"rules {chosen.fingerprint[:12]}")))
+    write_text(path, render(page_of(run, traces, _command(), f"rules {chosen.fingerprint[:12]}")))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -99,14 +99,18 @@ def fees_of(history: History, given: float | None = None) -> Fees:
     return Fees(float(row[0]), f"average of {int(row[1]):,} contracts filled in the record")
 
 
-def outcomes(history: History, rules: Sequence[Rule], fees: Fees) -> tuple[Outcome, ...]:
-    """Return every position of the range, by point and opening; a relation `replayed` with `point` must be there."""
+def outcomes(history: History, rules: Sequence[Rule], fees: Fees, points: int = 1) -> tuple[Outcome, ...]:
+    """Return every position of the range, by point and opening.
+
+    A relation `replayed` must be there with point (from 0), key, ts, snapshot_id and rule_id of the rows that a rule
+    decides, with or without others.
+    """
     db = history.db
     params = {"last": history.last}
     closing = _listed(rule.id for rule in rules if rule.scope is Scope.POSITION and rule.then.kind in CLOSING)
     reducing = {rule.id: rule for rule in rules if rule.then.kind is ActionKind.REDUCE}
     db.execute(_VALUES, {**params, "fee": fees.per_contract})
-    db.execute(_ENDED.format(closing=closing), params)
+    db.execute(_ENDED.format(closing=closing), {**params, "points": points})
     parts = _parts(db, reducing, params) if reducing else {}
     found = []
     for row in _rows(db, _POSITIONS, {**params, "first": history.first}):
@@ -202,10 +206,15 @@ ORDER BY s.key, s.ts
 
 _ENDED = """
 CREATE OR REPLACE TEMP TABLE ended AS
-SELECT point, key, min(ts) AS begun, max(ts) AS seen, min(ts) FILTER (rule_id IN ({closing})) AS ended,
-    arg_min(rule_id, ts) FILTER (rule_id IN ({closing})) AS rule_id,
-    arg_min(snapshot_id, ts) FILTER (rule_id IN ({closing})) AS snapshot_id
-FROM replayed WHERE key <> '' AND ts <= $last GROUP BY point, key
+WITH lives AS (
+    SELECT key, min(ts) AS begun, max(ts) AS seen FROM snapshots WHERE key <> '' AND ts <= $last GROUP BY key
+), closings AS (
+    SELECT point, key, min(ts) AS ended, arg_min(rule_id, ts) AS rule_id, arg_min(snapshot_id, ts) AS snapshot_id
+    FROM replayed WHERE rule_id IN ({closing}) AND key <> '' AND ts <= $last GROUP BY point, key
+)
+SELECT p.point, l.*, c.ended, c.rule_id, c.snapshot_id
+FROM lives l CROSS JOIN (SELECT unnest(range($points)) AS point) p
+LEFT JOIN closings c ON c.point = p.point AND c.key = l.key
 """
 
 _REDUCTIONS = """

@@ -127,23 +127,35 @@ def rest_of(outcome: Outcome) -> float | None:
 
 def curve(history: History, found: Sequence[Outcome]) -> Curve:
     """Return the equity of outcomes of one point; positions without a known P&L add nothing."""
-    days = [row[0] for row in history.db.execute(_DAYS, _range(history)).fetchall()]
+    days = days_of(history)
     base = history.db.execute(_BASE, _range(history)).fetchall()
     values, recorded = daily_values(history), recorded_parts(history)
-    replayed: dict[date, float] = {}
     real: dict[date, float] = {}
     for outcome in found:
-        course = values.get(outcome.position_id, [])
-        if outcome.pnl is not None:
-            _add(replayed, replayed_course(outcome, course), history.first)
         if outcome.recorded_pnl is not None:
+            course = values.get(outcome.position_id, [])
             _add(real, _recorded_course(outcome, course, recorded.get(outcome.position_id, [])), history.first)
+    replayed = daily_changes(found, values, history.first)
     start = base[0][0] if base else None
     return Curve(start, tuple(days), _summed(start, days, replayed), _summed(start, days, real))
 
 
+def daily_changes(found: Iterable[Outcome], values: Mapping[str, Course], first: datetime) -> dict[date, float]:
+    """Return the dollars made or lost on each day from `first`'s on, as the replay ends the positions."""
+    changes: dict[date, float] = {}
+    for outcome in found:
+        if outcome.pnl is not None:
+            _add(changes, replayed_course(outcome, values.get(outcome.position_id, [])), first)
+    return changes
+
+
 Course = list[tuple[date, float]]
 """What a position has made in all by the end of each day, realised and not."""
+
+
+def days_of(history: History) -> list[date]:
+    """Return the days of the range that have a snapshot."""
+    return [row[0] for row in history.db.execute(_DAYS, _range(history)).fetchall()]
 
 
 def daily_values(history: History) -> dict[str, Course]:
