@@ -60,7 +60,8 @@ def replay(
 ) -> None:
     """Run the rules over the recorded snapshots in DuckDB: what they would have done, and what would have come of it.
 
-    Exit 1 if a row is decided otherwise than the daemon decided it then, or if a rule cannot be judged at all.
+    Exit 1 if a row is decided otherwise than the daemon decided it then, if a rule cannot be judged at all, or if no
+    position can be priced.
     """
     from v6.replay.dryrun import Ask, write_decisions
     from v6.replay.revision import load_revision
@@ -84,7 +85,7 @@ def replay(
         print_json(_fields(run))
     else:
         _print(run)
-    if run.agreement.disagree or any(item.always for item in run.blind):
+    if run.agreement.disagree or any(item.always for item in run.blind) or run.pnl is None:
         raise typer.Exit(1)
 
 
@@ -194,7 +195,7 @@ def _print(run: DryRun) -> None:
     )
     for o in worst_of(run)[:_WORST_SHOWN]:
         worst.add_row(o.position_id, f"{o.at:%Y-%m-%d}", o.rule or o.ending, usd(o.pnl), usd(o.recorded_pnl))
-    if run.outcomes:
+    if worst.row_count:
         out.print(worst)
     _print_agreement(run.agreement)
     for warning in run.warnings:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from deltalake import write_deltalake
 
 from tests.conftest import ROOT, Run
 from tests.replay.test_replay import edited_desk
@@ -160,6 +161,7 @@ def test_a_reduce_gives_up_its_part_once_at_the_mark_and_the_rest_lives_on(twent
 def test_equity_ends_at_what_was_made(twenty_days: Path) -> None:
     run = run_of(twenty_days, shipped())
     assert run.curve.base == 250_000
+    assert run.curve.replayed is not None
     assert run.curve.replayed[-1] - 250_000 == pytest.approx(run.pnl)
     assert run.curve.recorded[-1] - 250_000 == pytest.approx(run.recorded_pnl)
     row = connect(twenty_days).sql("SELECT arg_max(net_liq, ts) FROM portfolio").fetchall()[0]
@@ -241,3 +243,30 @@ def test_the_report_links_each_of_the_worst_trades_to_its_trace(twenty_days: Pat
             assert "decided again: the same, bit for bit" in traces[outcome.position_id]
     assert text.count('href="#trace-1"') >= 2
     assert json.dumps([dataclasses.asdict(o) for o in run.outcomes], default=str)
+
+
+def test_a_record_without_contracts_gives_decisions_but_no_dollars(twenty_days: Path, tmp_path: Path) -> None:
+    tables = tmp_path / "tables"
+    shutil.copytree(twenty_days, tables)
+    shutil.rmtree(tables / "legs")
+    run = run_of(tables, shipped())
+    assert any(o.ending is Ending.RULE for o in run.outcomes)
+    assert (run.pnl, run.difference, run.curve.replayed) == (None, None, None), "not known is not zero"
+    assert {rule.pnl for rule in run.rules if rule.closed} == {None}
+    assert any("no recorded contracts" in warning for warning in run.warnings)
+    assert "Equity" not in render(page_of(run, {}, "v6 replay", "rules"))
+
+
+def test_a_column_that_an_older_store_lacks_is_named_with_the_rule_and_the_days(
+    twenty_days: Path, tmp_path: Path
+) -> None:
+    tables = tmp_path / "tables"
+    shutil.copytree(twenty_days, tables)
+    history = open_history(tables)
+    table = history.db.sql("SELECT * REPLACE (CAST(NULL AS DOUBLE) AS pnl_ratio) FROM snapshots").to_arrow_table()
+    shutil.rmtree(tables / "snapshots")
+    write_deltalake(str(tables / "snapshots"), table.drop_columns(["pnl_ratio"]))
+    run = run_of(tables, shipped())
+    blind = {item.rule: item for item in run.blind if item.field == "pnl_ratio"}
+    assert blind["take_profit"].always
+    assert blind["take_profit"].days > 20

@@ -56,6 +56,7 @@ def test_each_point_is_what_a_plain_replay_with_its_values_gives(twenty_days: Pa
         assert point.pnl == pytest.approx(plain.pnl)
         assert point.by_rule == sum(o.ending == "rule" for o in plain.outcomes)
         assert point.cut == sum(o.cut for o in plain.outcomes)
+        assert plain.curve.replayed is not None
         assert sum(point.changes) == pytest.approx(plain.curve.replayed[-1] - (plain.curve.base or 0))
 
 

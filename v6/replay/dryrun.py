@@ -11,7 +11,7 @@ from v6.backends.duckdb import replay_sql
 from v6.errors import StoreError
 from v6.lang.desk import Rule
 from v6.replay.history import Blind, History, blind_rules, open_history, reading
-from v6.replay.outcomes import Ending, Fees, Outcome, fees_of, outcomes
+from v6.replay.outcomes import Ending, Fees, Outcome, fees_of, outcomes, total
 from v6.replay.replay import Replay, agreement
 from v6.replay.tally import Curve, RuleTally, curve, tallies
 
@@ -47,17 +47,17 @@ class DryRun:
     warnings: tuple[str, ...]
 
     @property
-    def pnl(self) -> float:
-        return sum(o.pnl for o in self.outcomes if o.pnl is not None)
+    def pnl(self) -> float | None:
+        return total(o.pnl for o in self.outcomes)
 
     @property
-    def recorded_pnl(self) -> float:
-        return sum(o.recorded_pnl for o in self.outcomes if o.recorded_pnl is not None)
+    def recorded_pnl(self) -> float | None:
+        return total(o.recorded_pnl for o in self.outcomes)
 
     @property
-    def difference(self) -> float:
-        """Return the sum over positions of which both sides are known."""
-        return sum(o.difference for o in self.outcomes if o.difference is not None)
+    def difference(self) -> float | None:
+        """Return the sum over positions of which both sides are known; None if there is no such position."""
+        return total(o.difference for o in self.outcomes)
 
     @property
     def same_exits(self) -> tuple[int, float | None]:
@@ -117,7 +117,9 @@ def _warnings(history: History, found: Sequence[Outcome], blind: Sequence[Blind]
         )
     unpriced = sum(o.pnl is None for o in found)
     if unpriced:
-        said.append(f"{unpriced} positions have no known mark at their end; they are in no sum")
+        said.append(
+            f"{unpriced} positions have no known mark at their end, or no recorded contracts; they are in no sum"
+        )
     return tuple(said)
 
 

@@ -9,7 +9,7 @@ recorded that could tell what would have come after it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -85,6 +85,13 @@ class Outcome:
     def difference(self) -> float | None:
         """Return by how many dollars the replay is better than what was recorded."""
         return None if self.pnl is None or self.recorded_pnl is None else self.pnl - self.recorded_pnl
+
+
+def total(values: Iterable[float | None]) -> float | None:
+    """Return the sum of what is known; None if there are values and none of them is known."""
+    listed = list(values)
+    known = [value for value in listed if value is not None]
+    return None if listed and not known else sum(known)
 
 
 def fees_of(history: History, given: float | None = None) -> Fees:

@@ -48,7 +48,7 @@ def page_of(run: DryRun, traces: Mapping[str, str], command: str, rules: str) ->
     if run.warnings:
         sections.append(Prose("What to know before reading on", run.warnings, tone=Tone.WARN, anchor="warnings"))
     sections += [
-        equity_chart(run.curve),
+        *equity_charts(run.curve),
         _by_rule(run.rules),
         _rule_table(run),
         _by_year(run.outcomes),
@@ -69,7 +69,7 @@ def page_of(run: DryRun, traces: Mapping[str, str], command: str, rules: str) ->
 def _figures(run: DryRun) -> tuple[Figure, ...]:
     ended = sum(o.ending is Ending.RULE for o in run.outcomes)
     _, gap = run.same_exits
-    fall = min(drawdown(run.curve.replayed, run.curve.base), default=None)
+    fall = min(drawdown(run.curve.replayed or (), run.curve.base), default=None)
     unit = Unit.PERCENT if run.curve.base else Unit.USD
     return (
         Figure("Would have made", spoken(run.pnl, Unit.USD, signed=True), "after spread, commission", _tone(run.pnl)),
@@ -90,10 +90,12 @@ def drawdown(equity: Sequence[float], base: float | None) -> tuple[float, ...]:
     return tuple(found)
 
 
-def equity_chart(curve: Curve) -> Chart:
-    """Return the equity chart with drawdown under it: replayed, and recorded to compare with."""
+def equity_charts(curve: Curve) -> tuple[Chart, ...]:
+    """Return the equity chart with drawdown under it, replayed and recorded; none if nothing could be priced."""
+    if curve.replayed is None:
+        return ()
     unit = Unit.PERCENT if curve.base else Unit.USD
-    return Chart(
+    chart = Chart(
         "Equity" if curve.base else "Profit so far",
         curve.days,
         (Line("replayed", curve.replayed), Line("recorded", curve.recorded, benchmark=True)),
@@ -104,6 +106,7 @@ def equity_chart(curve: Curve) -> Chart:
         below_unit=unit,
         anchor="equity",
     )
+    return (chart,)
 
 
 def _by_rule(rules: Sequence[RuleTally]) -> Bars:

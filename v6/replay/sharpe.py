@@ -49,7 +49,7 @@ def expected_best(variance: float, trials: int) -> float:
 
 
 def deflated_probability(ratio: float, days: int, skew: float, kurtosis: float, expected: float) -> float:
-    """Return the probability that the true Sharpe ratio is above `expected`; ratios are daily, kurtosis not in excess."""
+    """Return the probability that the true Sharpe ratio is above `expected`; ratios daily, kurtosis not in excess."""
     spread = 1 - skew * ratio + (kurtosis - 1) / 4 * ratio**2
     return float(ndtr((ratio - expected) * math.sqrt(days - 1) / math.sqrt(spread)))
 

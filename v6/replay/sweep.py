@@ -85,6 +85,10 @@ def sweep(ask: Ask, rules: Sequence[Rule], axes: Sequence[Axis], folds: int = 0,
         found = outcomes(history, rules, fees, len(grid))
         step(STEPS[3])
         days, values = days_of(history), daily_values(history)
+    if all(o.pnl is None for o in found):
+        raise V6Error(
+            "no position of the range has a mark at its end and recorded contracts: there is nothing to sweep"
+        )
     by_point = {point: list(group) for point, group in groupby(found, key=lambda o: o.point)}
     points = tuple(
         _point(values_at, by_point.get(place, []), days, daily_changes(by_point.get(place, []), values, history.first))

@@ -10,7 +10,7 @@ from typing import Any
 from v6.lang.desk import Rule
 from v6.model.catalogue import Scope
 from v6.replay.history import History
-from v6.replay.outcomes import Ending, Outcome
+from v6.replay.outcomes import Ending, Outcome, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,8 @@ class RuleTally:
     """One rule over the rows that count (none after a position's end).
 
     `fired`, `unknown` and `first` count rows; `pnl` sums dollars of positions closed and parts given up, `unpriced`
-    counts those without a known mark, which are not in it. `missed` counts positions that ended by something else
-    while this rule was unknown on every one of their rows.
+    counts those without a known mark, which are not in it; it is None if there are no others. `missed` counts
+    positions that ended by something else while this rule was unknown on every one of their rows.
     """
 
     rule: str
@@ -29,7 +29,7 @@ class RuleTally:
     first: int
     closed: int
     reduced: int
-    pnl: float
+    pnl: float | None
     unpriced: int
     days_held: float | None
     missed: int
@@ -37,11 +37,14 @@ class RuleTally:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Equity at the end of each day (dollars): replayed and recorded, both from `base`, None if that is not known."""
+    """Equity at the end of each day (dollars): replayed and recorded, both from `base`, None if that is not known.
+
+    `replayed` is None if no position could be priced.
+    """
 
     base: float | None
     days: tuple[date, ...]
-    replayed: tuple[float, ...]
+    replayed: tuple[float, ...] | None
     recorded: tuple[float, ...]
 
 
@@ -111,7 +114,7 @@ def _tally(rule: Rule, fired: int, unknown: int, first: int, missed: int, found:
         first,
         len(closed),
         len(parts),
-        sum(value for value in made if value is not None),
+        total(made),
         sum(value is None for value in made),
         sum(days) / len(days) if days else None,
         missed,
@@ -137,7 +140,8 @@ def curve(history: History, found: Sequence[Outcome]) -> Curve:
             _add(real, _recorded_course(outcome, course, recorded.get(outcome.position_id, [])), history.first)
     replayed = daily_changes(found, values, history.first)
     start = base[0][0] if base else None
-    return Curve(start, tuple(days), _summed(start, days, replayed), _summed(start, days, real))
+    priced = total(o.pnl for o in found) is not None
+    return Curve(start, tuple(days), _summed(start, days, replayed) if priced else None, _summed(start, days, real))
 
 
 def daily_changes(found: Iterable[Outcome], values: Mapping[str, Course], first: datetime) -> dict[date, float]:
