@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,9 +11,8 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from v6 import __version__, cli_backtest, cli_diff, cli_doctor, cli_paper, cli_rules, cli_strategy
+from v6 import __version__, cli_backtest, cli_diff, cli_doctor, cli_paper, cli_replay, cli_rules, cli_strategy
 from v6.console import (
-    AsOfOption,
     CheckFormat,
     DeskOption,
     JsonOption,
@@ -44,6 +42,7 @@ app = typer.Typer(
 app.command("test")(cli_rules.run_rule_tests)
 app.command("fmt")(cli_rules.fmt)
 app.command("explain")(cli_rules.explain)
+app.command("replay")(cli_replay.replay)
 app.command("diff")(cli_diff.diff)
 app.command("selfcheck")(cli_diff.selfcheck)
 app.add_typer(cli_rules.rules, name="rules")
@@ -186,32 +185,6 @@ def _findings(root: Path, store: Path | None = None) -> list[Diagnostic]:
 
 
 @app.command()
-def replay(
-    store: Annotated[Path, typer.Option(help="Store of a run or of a demo.")] = Path("var/demo"),
-    rules: Annotated[
-        str | None, typer.Option(metavar="DIR|REV", help="Desk folder or git revision; default the desk here.")
-    ] = None,
-    desk: DeskOption = None,
-    first: Annotated[datetime | None, typer.Option("--from", help="First moment (UTC).")] = None,
-    last: Annotated[datetime | None, typer.Option("--to", help="Last moment (UTC).")] = None,
-    as_of: AsOfOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Run the rules over the recorded snapshots in DuckDB and compare with what was decided then."""
-    from v6.replay.replay import replay as run
-    from v6.replay.revision import load_revision
-
-    chosen = load_revision(desk_folder(desk), rules)
-    result = run(store / "tables", chosen.rules, _utc(first), _utc(last), _utc(as_of))
-    if as_json:
-        print_json(dataclasses.asdict(result))
-    else:
-        _print_replay(result)
-    if result.disagree:
-        raise typer.Exit(1)
-
-
-@app.command()
 def run(
     broker: Annotated[
         str, typer.Option(metavar="paper|HOST:PORT", help="Embedded paper gateway, or where TWS listens.")
@@ -269,10 +242,6 @@ def status(
 # -- helpers of the commands ---------------------------------------------------------------------------------------
 
 
-def _utc(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.replace(tzinfo=moment.tzinfo or UTC)
-
-
 def _print_report(fields: dict[str, Any], store: Path) -> None:
     table = Table("figure", Column("value", overflow="fold"), title="what the run did")
     for name, value in fields.items():
@@ -281,20 +250,6 @@ def _print_report(fields: dict[str, Any], store: Path) -> None:
         table.add_row(name, escape(f"{value:,.2f}" if isinstance(value, float) else str(value)))
     out.print(table)
     out.print(f"recorded in {store}; next: v6 replay --store {store}", highlight=False)
-
-
-def _print_replay(result: Any) -> None:
-    table = Table("rule", "fired", "unknown", "first to fire", title="rows by rule")
-    for rule, count in result.rules.items():
-        table.add_row(rule, str(count.fired), str(count.unknown), str(count.first))
-    out.print(table)
-    for item in result.differences:
-        out.print(
-            f"{item.ts:%Y-%m-%d %H:%M:%S} {item.key or 'portfolio'}: then {item.recorded}, now {item.replayed}",
-            markup=False,
-            highlight=False,
-        )
-    out.print(f"{result.snapshots} snapshots: {result.agree} agree, {result.disagree} disagree", highlight=False)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,13 @@ def replay(
     """
     db = connect(tables, as_of=as_of)
     db.execute("CREATE TEMP TABLE replayed AS " + replay_sql(rules))
+    return agreement(db, rules, first, last)
+
+
+def agreement(
+    db: duckdb.DuckDBPyConnection, rules: Sequence[Rule], first: datetime | None, last: datetime | None
+) -> Replay:
+    """Return the comparison of a relation `replayed`, which the rules' query gave, with the recorded decisions."""
     db.execute("CREATE TEMP TABLE compared AS " + _COMPARED, {"first": first or _EARLIEST, "last": last or _LATEST})
     total, agree = db.sql(_AGREEMENT).fetchall()[0]
     return Replay(total, agree, total - agree, _counts(db, rules), _differences(db))

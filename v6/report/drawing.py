@@ -249,7 +249,9 @@ def _peak(grid: Heatmap) -> str:
     if not known:
         return "Nothing known."
     words = []
-    for name, (value, y, x) in (("Highest", max(known)), ("lowest", min(known))):
+    # Of equals the first, as is usual where one is chosen.
+    first = max(known, key=lambda cell: cell[0]), min(known, key=lambda cell: cell[0])
+    for name, (value, y, x) in zip(("Highest", "lowest"), first, strict=True):
         number = spoken(value, grid.unit, grid.decimals)
         words.append(f"{name} {number} at {grid.x_title} {grid.xs[x]}, {grid.y_title} {grid.ys[y]}")
     return "; ".join(words) + "."
