@@ -9,7 +9,7 @@ from v6.backends.sql import Columns, finite, lower
 from v6.lang.ast import Fold, Track, fields_of
 from v6.lang.canonical import track_meaning
 from v6.lang.desk import GAP_S, OnMissing, Rule
-from v6.model.catalogue import FIELDS, Kind, Scope
+from v6.model.catalogue import Kind, Scope
 from v6.model.decision import ActionKind
 
 _TYPES: Final = {Kind.NUMBER: "DOUBLE", Kind.BOOL: "BOOLEAN", Kind.ENUM: "VARCHAR"}
@@ -88,10 +88,9 @@ class _Replay:
 
     def _inputs(self) -> Iterator[str]:
         yield from ("snapshot_id", "key", "ts", "epoch_us(ts) AS t")
-        read = {field.name for rule in self.rules for expr in rule.expressions for field in fields_of(expr)}
-        for field in FIELDS:
-            if field.name in read:
-                yield f'CAST("{field.name}" AS {_TYPES[field.kind]}) AS "{field.name}"'
+        read = {field.name: field for rule in self.rules for expr in rule.expressions for field in fields_of(expr)}
+        for field in read.values():
+            yield f'CAST("{field.name}" AS {_TYPES[field.kind]}) AS "{field.name}"'
 
     def _folds(self) -> Iterator[str]:
         for track in {track_meaning(t): t for rule in self.rules for t in rule.live_tracks}.values():
