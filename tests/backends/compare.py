@@ -177,7 +177,7 @@ def state_sql(wanted: Sequence[Rule], relation: str = "snapshots") -> str:
         latest = {name: f"max(CASE WHEN {name}{bit} THEN t END) {rows}" for name in ("base", "acts", "tells", "ends")}
         acts = "tells" if rule.then.kind is ActionKind.ALERT else "acts"
         text = {
-            "since": f"CASE WHEN since{bit} >= reset{bit} AND verdict{bit} IS DISTINCT FROM FALSE THEN since{bit} END",
+            "since": f"CASE WHEN coalesce(verdict{bit}, runs{bit}) THEN since{bit} END",
             "missing": f"CASE WHEN verdict{bit} IS NULL THEN missing{bit} END",
             "kept": latest["base"],
             "latched": f"CASE WHEN coalesce({latest['acts']} > {latest['ends']}, TRUE) THEN {latest['acts']} END",

@@ -92,6 +92,7 @@ class _Replay:
             skipped = "place - coalesce(lag(place) OVER life, 0) > 1 AS skipped"
         else:
             skipped = "FALSE AS skipped"
+        self._wait()
         self._stage("judged", [skipped, *(f"{self.words.verdict(bit)} AS verdict{bit}" for bit in self.stateful)])
         self._stage("marked", self._starts())
         self._stage("timed", self._times())
@@ -194,25 +195,43 @@ class _Replay:
             if track.fold is not Fold.FIRST:
                 yield f"{_fold(track)} AS {self.folds[meaning]}"
 
+    def _wait(self) -> None:
+        """Add the times since when rules lack inputs, by a window over no rows but those on which one does."""
+        waits = [bit for bit in self.stateful if self.rules[bit].on_missing is OnMissing.ESCALATE]
+        if not waits:
+            return
+        before = self.stages[-1][0]
+        # A rule had lacked them before if it did on the row before this one, and no gap lies between the two.
+        words = [f"lag({name}) OVER life AS last_{name}" for name in self.words.names]
+        gone_on = "NOT restart AND coalesce(place - lag(place) OVER life = 1, FALSE) AS adjoins"
+        listed = ", ".join(["key", "t", *self.words.names, *words, gone_on])
+        self.stages.append(
+            ("waits", f"SELECT {listed} FROM {before} WHERE {any_of(self.words.unknown(waits))} {_WINDOWS}")
+        )
+        now, then = ([self.words.lacks(bit, prefix) for bit in waits] for prefix in ("", "last_"))
+        begins = (
+            f"max(CASE WHEN {lacks} AND NOT (adjoins AND {lacked}) THEN t END) OVER life AS missing{bit}"
+            for bit, lacks, lacked in zip(waits, now, then, strict=True)
+        )
+        self.stages.append(("waited", f"SELECT key, t, {', '.join(begins)} FROM waits {_WINDOWS}"))
+        found = ", ".join(f"waited.missing{bit}" for bit in waits)
+        joined = f"SELECT {before}.*, {found} FROM {before} LEFT JOIN waited USING (key, t)"
+        self.stages.append(("missed", joined))
+
     def _starts(self) -> Iterator[str]:
-        """Mark the rows at which a timer starts, so that its start is the latest mark: one sort serves all rules."""
+        """Tell on which rows a timer was running before: the latest row that says so is odd, one that ends it even."""
         for bit, rule in self._remembered():
-            verdict = f"verdict{bit}"
             if rule.for_s:
-                reset = f"max(CASE WHEN restart OR skipped OR NOT {verdict} THEN t END) OVER life"
-                last_true = f"max(CASE WHEN {verdict} THEN t END) OVER earlier"
-                yield f"{reset} AS reset{bit}"
-                yield f"({verdict} AND coalesce({last_true} < {reset}, TRUE)) AS holds{bit}"
-            if rule.on_missing is OnMissing.ESCALATE:
-                before = f"(restart OR skipped OR lag({verdict}) OVER life IS NOT NULL)"
-                yield f"({verdict} IS NULL AND {before}) AS loses{bit}"
+                says = (
+                    f"CASE WHEN verdict{bit} THEN t * 2 + 1 WHEN restart OR skipped OR NOT verdict{bit} THEN t * 2 END"
+                )
+                ran = f"coalesce(max({says}) OVER earlier & 1 = 1, FALSE)"
+                yield f"(NOT (restart OR skipped) AND {ran}) AS runs{bit}"
 
     def _times(self) -> Iterator[str]:
         for bit, rule in self._remembered():
             if rule.for_s:
-                yield f"max(CASE WHEN holds{bit} THEN t END) OVER life AS since{bit}"
-            if rule.on_missing is OnMissing.ESCALATE:
-                yield f"max(CASE WHEN loses{bit} THEN t END) OVER life AS missing{bit}"
+                yield f"max(CASE WHEN verdict{bit} AND NOT runs{bit} THEN t END) OVER life AS since{bit}"
 
     def _outcomes(self) -> Iterator[str]:
         for bit, rule in self._remembered():
@@ -223,8 +242,7 @@ class _Replay:
                 fires += f" OR (verdict{bit} IS NULL AND t - missing{bit} >= {_micro(rule.missing_for_s)})"
             yield f"({fires}) AS {'base' if rule.keep_s else 'fired'}{bit}"
             if rule.for_s:
-                running = f"coalesce(since{bit} >= reset{bit}, FALSE) AND verdict{bit} IS DISTINCT FROM FALSE"
-                yield f"({running} AND NOT ({fires})) AS runs{bit}"
+                yield f"(coalesce(verdict{bit}, runs{bit}) AND NOT ({fires})) AS waits{bit}"
 
     def _remembered(self) -> list[tuple[int, Rule]]:
         return [(bit, self.rules[bit]) for bit in self.stateful]
@@ -241,18 +259,16 @@ class _Replay:
             if rule.stands_aside or rule.alert is not None:
                 yield f"(coalesce(NOT verdict{bit}, FALSE) AND NOT fired{bit}) AS ends{bit}"
             if rule.for_s:
-                yield f"(runs{bit} AND NOT fired{bit}) AS pends{bit}"
+                yield f"(waits{bit} AND NOT fired{bit}) AS pends{bit}"
 
     def _once(self, name: str, bit: int, rule: Rule, due: str, pause_s: int, *, latch: bool) -> None:
         """Add a column of the rows on which the rule acts: of those where it is due, the first of each episode."""
         due_name = f"due_{name}"
         self._stage(f"{name}_due", [f"({due}) AS {due_name}"])
         if not pause_s:
-            last = f"max(CASE WHEN {due_name} THEN t END) OVER earlier"
-            # What ended on a row that is left out ended before this one.
-            between = "max(CASE WHEN skipped THEN t - 1 END) OVER life"
-            ended = f"greatest(max(CASE WHEN ends{bit} THEN t END) OVER earlier, {between})"
-            fresh = f"({last} IS NULL OR coalesce({last} < {ended}, FALSE))"
+            # The latest row that says so: odd where it was due, even where that ended, be it on a row left out before.
+            says = f"CASE WHEN {due_name} THEN t * 2 + 1 WHEN ends{bit} OR skipped THEN t * 2 END"
+            fresh = f"(skipped OR coalesce(max({says}) OVER earlier & 1 = 0, TRUE))"
             self._stage(f"{name}_once", [f"({due_name} AND {fresh}) AS {name}"])
             return
         self._paced(name, due_name, bit, pause_s, latch=latch)

@@ -39,9 +39,9 @@ class Words:
         """Return where the rule's verdict is true."""
         return f"({self.names[bit // SIZE]} & {_true(bit)}) <> 0"
 
-    def lacks(self, bit: int) -> str:
-        """Return where the rule's verdict is unknown."""
-        return f"({self.names[bit // SIZE]} & {_null(bit)}) <> 0"
+    def lacks(self, bit: int, prefix: str = "") -> str:
+        """Return where the rule's verdict is unknown, by the columns of that prefix."""
+        return f"({prefix}{self.names[bit // SIZE]} & {_null(bit)}) <> 0"
 
     def verdict(self, bit: int) -> str:
         """Return the verdict: true, false or NULL."""
