@@ -10,7 +10,8 @@ reads the same columns of the same files and sums them. Stages take turns, and t
 - `times_simpleeval`: a row of the state stage beside one of a loop through pre-parsed simpleeval with the same state.
 
 What a stage answers is summed up by rule, so that handing rows over is not part of it. The table is made anew, or kept
-in `--folder` for the next run. Many rows need `--turns 1`; `peak_gib` is the memory of the whole run.
+in `--folder` for the next run. `peak_gib` is the memory of the whole run. `by_cpu` has the ratios by the processor's
+time of all threads, which other programs on the machine disturb less.
 """
 
 from __future__ import annotations
@@ -115,16 +116,18 @@ def connect(root: Path) -> duckdb.DuckDBPyConnection:
 
 def seconds(
     db: duckdb.DuckDBPyConnection, wanted: Sequence[Stage], turns: int
-) -> tuple[dict[str, float], dict[str, Sums]]:
-    """Return the best turn of each stage and what it answered."""
+) -> tuple[dict[str, float], dict[str, float], dict[str, Sums]]:
+    """Return the best turn of each stage, by the clock and by the processor's time, and what it answered."""
     best = {stage.name: float("inf") for stage in wanted}
+    busy = dict(best)
     answers: dict[str, Sums] = {}
     for _ in range(turns):
         for stage in wanted:
-            begun = time.perf_counter()
+            begun, worked = time.perf_counter(), time.process_time()
             answers[stage.name] = db.execute(stage.text).fetchall()
             best[stage.name] = min(best[stage.name], time.perf_counter() - begun)
-    return best, answers
+            busy[stage.name] = min(busy[stage.name], time.process_time() - worked)
+    return best, busy, answers
 
 
 def measure(root: Path, turns: int, only: Callable[[str], bool]) -> dict[str, Any]:
@@ -132,18 +135,18 @@ def measure(root: Path, turns: int, only: Callable[[str], bool]) -> dict[str, An
     rules = load_desk(Path(__file__).parents[1]).rules
     with connect(root) as db:
         (rows,) = db.execute("SELECT count(*) FROM snapshots").fetchall()[0]
-        spent, answers = seconds(db, [stage for stage in stages(rules) if only(stage.name)], turns)
+        spent, busy, answers = seconds(db, [stage for stage in stages(rules) if only(stage.name)], turns)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         for ours, hand in (("masks", "hand_masks"), ("state", "hand_state")):
             if ours in answers and hand in answers:
                 assert answers[ours] == answers[hand], (ours, answers[ours], answers[hand])
         loop = loop_seconds(db, rules, LOOP_ROWS)
     found: dict[str, Any] = {"rows": rows, **_ratios(spent, rows, loop)}
-    matched = {name: {rule: count for rule, count, *_ in answers[name]} for name in ("state",) if name in answers}
     return found | {
         "peak_gib": round(peak, 2),
+        "by_cpu": _ratios(busy, rows, loop),
         "seconds": {name: round(s, 3) for name, s in spent.items()},
-        "first": matched.get("state"),
+        "first": {rule: count for rule, count, *_ in answers.get("state", ())},
     }
 
 

@@ -49,9 +49,7 @@ def _first(fired: str, unknown: str) -> str:
 
 
 def _mask(name: str, what: str) -> str:
-    return (
-        f"CAST({' + '.join(f'({what.format(bit)})::INTEGER * {1 << bit}' for bit in range(12))} AS BIGINT) AS {name}"
-    )
+    return f"({' + '.join(f'CASE WHEN {what.format(bit)} THEN {1 << bit} ELSE 0 END' for bit in range(12))}) AS {name}"
 
 
 def hand_masks() -> str:
@@ -59,7 +57,7 @@ def hand_masks() -> str:
     verdicts = ", ".join(
         f"CASE WHEN {_here(bit)} THEN ({text}) ELSE FALSE END AS v{bit}" for bit, text in enumerate(VERDICTS)
     )
-    fired, unknown = "coalesce(v{0}, FALSE)", "(v{0} IS NULL)"
+    fired, unknown = "v{0}", "(v{0} IS NULL)"
     masks = f"{_mask('fired', fired)}, {_mask('unknown', unknown)}"
     return f"SELECT {_first(fired, unknown)}, {masks} FROM (SELECT {verdicts} FROM snapshots)"
 
@@ -67,20 +65,14 @@ def hand_masks() -> str:
 MISSING_FOR_S: Final = {0: 600, 1: 900, 2: 900, 3: 900, 5: 900, 6: 900, 7: 900, PORTFOLIO: 300}
 TRAILING: Final = 2
 FOR_S: Final = 60
-COLUMNS: Final = (
-    "structure, dte, credit, pnl_ratio, broker_pnl_ratio, delta, gamma_1pct, iv, short_delta, short_distance, "
-    "underlying_change_1h, underlying_change_1d, vix, minutes_since_open, minutes_to_close, drawdown, margin_ratio, "
-    "max_loss_ratio, portfolio_delta_ratio"
-)
 
 
 def hand_state() -> str:
-    """Return the query with folds and timers: one window over the rows of each key serves all of them."""
+    """Return the query with folds and timers: verdicts first where they can be, then one window after the other."""
     life = "WINDOW life AS (PARTITION BY key ORDER BY ts ROWS UNBOUNDED PRECEDING)"
     earlier = f"{life}, earlier AS (PARTITION BY key ORDER BY ts ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
-    verdicts = ", ".join(
-        f"CASE WHEN {_here(bit)} THEN ({text}) ELSE FALSE END AS v{bit}" for bit, text in enumerate(VERDICTS)
-    )
+    judged = [f"CASE WHEN {_here(bit)} THEN ({text}) ELSE FALSE END AS v{bit}" for bit, text in enumerate(VERDICTS)]
+    trailing = judged.pop(TRAILING)
     marks = ", ".join(
         f"CASE WHEN v{bit} IS NULL AND (gap OR lag(v{bit}) OVER life IS NOT NULL) THEN ts END AS lost{bit}"
         for bit in MISSING_FOR_S
@@ -101,13 +93,22 @@ def hand_state() -> str:
     alerts = f"(f{PORTFOLIO} AND coalesce({told} < {ended}, {told} IS NULL))::BIGINT * {1 << PORTFOLIO} AS alerts"
     pending = f"(coalesce(v{TRAILING}, held IS NOT NULL) AND NOT f{TRAILING})::BIGINT * {1 << TRAILING} AS pending"
     return f"""
-WITH folded AS (
-    SELECT snapshot_id, key, ts, {COLUMNS}, first_value(iv IGNORE NULLS) OVER life AS entry_iv,
-        first_value(vix IGNORE NULLS) OVER life AS entry_vix, max(pnl_ratio) OVER life AS peak,
-        coalesce(ts - lag(ts) OVER life > INTERVAL 15 MINUTE, TRUE) AS gap
-    FROM snapshots {life}
+WITH firsts AS (
+    SELECT key, arg_min(iv, ts) AS first_iv, min(CASE WHEN iv IS NOT NULL THEN ts END) AS iv_from,
+        arg_min(vix, ts) AS first_vix, min(CASE WHEN vix IS NOT NULL THEN ts END) AS vix_from
+    FROM snapshots GROUP BY key
 ),
-judged AS (SELECT snapshot_id, key, ts, gap, {verdicts} FROM folded),
+begun AS (
+    SELECT snapshots.* EXCLUDE (entry_iv, entry_vix, peak), CASE WHEN ts >= iv_from THEN first_iv END AS entry_iv,
+        CASE WHEN ts >= vix_from THEN first_vix END AS entry_vix
+    FROM snapshots JOIN firsts USING (key)
+),
+early AS (SELECT snapshot_id, key, ts, pnl_ratio, broker_pnl_ratio, {", ".join(judged)} FROM begun),
+folded AS (
+    SELECT *, max(pnl_ratio) OVER life AS peak, coalesce(ts - lag(ts) OVER life > INTERVAL 15 MINUTE, TRUE) AS gap
+    FROM early {life}
+),
+judged AS (SELECT * EXCLUDE (pnl_ratio, broker_pnl_ratio, peak), {trailing} FROM folded),
 marked AS (SELECT *, {marks}, {island} FROM judged {life}),
 timed AS (SELECT *, {since}, {held} FROM marked {life}),
 fired AS (SELECT *, {", ".join(fires)} FROM timed)
