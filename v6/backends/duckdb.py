@@ -8,9 +8,10 @@ worked out on the few rows where it can matter.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, assert_never
+from typing import Final
 
-from v6.backends.sql import Columns, finite, lower
+from v6.backends.sql import Columns, lower
+from v6.backends.windows import ROWS, fold_sql, micro
 from v6.backends.words import Words, any_of
 from v6.lang.ast import Fold, Track, fields_of, tracks_of
 from v6.lang.canonical import track_meaning
@@ -20,12 +21,11 @@ from v6.model.decision import ActionKind
 
 _TYPES: Final = {Kind.NUMBER: "DOUBLE", Kind.BOOL: "BOOLEAN", Kind.ENUM: "VARCHAR"}
 
-_ROWS: Final = "PARTITION BY key ORDER BY t"
 _WINDOWS: Final = (
-    f"WINDOW life AS ({_ROWS} ROWS UNBOUNDED PRECEDING), "
-    f"earlier AS ({_ROWS} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
+    f"WINDOW life AS ({ROWS} ROWS UNBOUNDED PRECEDING), "
+    f"earlier AS ({ROWS} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
 )
-_LATER: Final = f"({_ROWS} ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING)"
+_LATER: Final = f"({ROWS} ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING)"
 _STAMP: Final = ("snapshot_id", "key", "ts", "t")
 
 
@@ -65,7 +65,7 @@ class _Replay:
         self._firsts()
         self._judge("early", [bit for bit in range(len(self.rules)) if bit not in self.late], self._carried())
         if self.late or self.stateful:
-            gap = f"coalesce(t - lag(t) OVER life > {_micro(GAP_S)}, TRUE) AS restart"
+            gap = f"coalesce(t - lag(t) OVER life > {micro(GAP_S)}, TRUE) AS restart"
             self._stage("folded", [gap, "row_number() OVER life AS place", *self._folds()])
         if self.late:
             kept = [*_STAMP, "restart", "place", *(self.folds.values() if self.whole else ())]
@@ -92,10 +92,14 @@ class _Replay:
             skipped = "place - coalesce(lag(place) OVER life, 0) > 1 AS skipped"
         else:
             skipped = "FALSE AS skipped"
-        self._wait()
-        self._stage("judged", [skipped, *(f"{self.words.verdict(bit)} AS verdict{bit}" for bit in self.stateful)])
+        # Windows first, while there is little to carry through them.
+        source = self.stages[-1][0]
+        timed = [bit for bit in self.stateful if self.rules[bit].for_s]
+        self._stage("judged", [skipped, *self._verdicts(timed)])
         self._stage("marked", self._starts())
         self._stage("timed", self._times())
+        self._wait(source)
+        self._stage("known", self._verdicts(bit for bit in self.stateful if bit not in timed))
         self._stage("based", self._outcomes())
         self._stage("kept", self._kept())
         self._stage("ended", self._ends())
@@ -193,9 +197,13 @@ class _Replay:
     def _folds(self) -> Iterator[str]:
         for meaning, track in self.tracks.items():
             if track.fold is not Fold.FIRST:
-                yield f"{_fold(track)} AS {self.folds[meaning]}"
+                yield f"{fold_sql(track)} AS {self.folds[meaning]}"
 
-    def _wait(self) -> None:
+    def _verdicts(self, bits: Iterable[int]) -> Iterator[str]:
+        for bit in bits:
+            yield f"{self.words.verdict(bit)} AS verdict{bit}"
+
+    def _wait(self, source: str) -> None:
         """Add the times since when rules lack inputs, by a window over no rows but those on which one does."""
         waits = [bit for bit in self.stateful if self.rules[bit].on_missing is OnMissing.ESCALATE]
         if not waits:
@@ -206,7 +214,7 @@ class _Replay:
         gone_on = "NOT restart AND coalesce(place - lag(place) OVER life = 1, FALSE) AS adjoins"
         listed = ", ".join(["key", "t", *self.words.names, *words, gone_on])
         self.stages.append(
-            ("waits", f"SELECT {listed} FROM {before} WHERE {any_of(self.words.unknown(waits))} {_WINDOWS}")
+            ("waits", f"SELECT {listed} FROM {source} WHERE {any_of(self.words.unknown(waits))} {_WINDOWS}")
         )
         now, then = ([self.words.lacks(bit, prefix) for bit in waits] for prefix in ("", "last_"))
         begins = (
@@ -237,9 +245,9 @@ class _Replay:
         for bit, rule in self._remembered():
             fires = f"coalesce(verdict{bit}, FALSE)"
             if rule.for_s:
-                fires += f" AND t - since{bit} >= {_micro(rule.for_s)}"
+                fires += f" AND t - since{bit} >= {micro(rule.for_s)}"
             if rule.on_missing is OnMissing.ESCALATE and rule.missing_for_s is not None:
-                fires += f" OR (verdict{bit} IS NULL AND t - missing{bit} >= {_micro(rule.missing_for_s)})"
+                fires += f" OR (verdict{bit} IS NULL AND t - missing{bit} >= {micro(rule.missing_for_s)})"
             yield f"({fires}) AS {'base' if rule.keep_s else 'fired'}{bit}"
             if rule.for_s:
                 yield f"(coalesce(verdict{bit}, runs{bit}) AND NOT ({fires})) AS waits{bit}"
@@ -251,7 +259,7 @@ class _Replay:
         for bit, rule in self._remembered():
             if rule.keep_s:
                 last = f"max(CASE WHEN base{bit} THEN t END) OVER life"
-                yield f"(base{bit} OR coalesce(t - {last} < {_micro(rule.keep_s)}, FALSE)) AS fired{bit}"
+                yield f"(base{bit} OR coalesce(t - {last} < {micro(rule.keep_s)}, FALSE)) AS fired{bit}"
 
     def _ends(self) -> Iterator[str]:
         """Mark the rows that end an episode: known not to hold, and not firing on."""
@@ -281,7 +289,7 @@ class _Replay:
         """
         before = self.stages[-1][0]
         at = f"CASE WHEN {due} THEN t END"
-        rested = f"min({at}) OVER ({_ROWS} RANGE BETWEEN {_micro(pause_s)} FOLLOWING AND UNBOUNDED FOLLOWING)"
+        rested = f"min({at}) OVER ({ROWS} RANGE BETWEEN {micro(pause_s)} FOLLOWING AND UNBOUNDED FOLLOWING)"
         reopened = f"first_value(CASE WHEN ends THEN later END IGNORE NULLS) OVER {_LATER}"
         following = f"CASE WHEN {reopened} IS NOT NULL AND rested IS NOT NULL THEN greatest(rested, {reopened}) END"
         self.stages += [
@@ -356,41 +364,6 @@ def _paced(rule: Rule) -> bool:
     return rule.cooldown_s > 0 and (rule.stands_aside or rule.alert is not None)
 
 
-def _fold(track: Track) -> str:
-    inner = lower(track.expr, {})
-    match track.fold:
-        case Fold.MAX | Fold.MIN:
-            return f"{track.fold}({inner}) OVER life"
-        case Fold.FIRST:
-            return f"first_value({inner} IGNORE NULLS) OVER life"
-        case Fold.LAST_BEFORE:
-            return _last_before(track)
-        case Fold.CHANGE:
-            return finite(f"{inner} - {_last_before(track)}")
-        case Fold.MEAN:
-            frame = f"({_ROWS} RANGE BETWEEN {_window(track) - 1} PRECEDING AND CURRENT ROW)"
-            known = f"list_filter(list({inner}) OVER {frame}, lambda x: x IS NOT NULL)"
-            # Added in the order of the rows: a sum of one's own choosing may differ in the last bit.
-            total = "CASE WHEN len(xs) > 0 THEN list_reduce(xs, lambda a, b: a + b) / len(xs) END"
-            return finite(f"list_transform([{known}], lambda xs: {total})[1]")
-        case _:
-            assert_never(track.fold)
-
-
-def _last_before(track: Track) -> str:
-    frame = f"({_ROWS} RANGE BETWEEN UNBOUNDED PRECEDING AND {_window(track)} PRECEDING)"
-    return f"last_value({lower(track.expr, {})} IGNORE NULLS) OVER {frame}"
-
-
-def _window(track: Track) -> int:
-    assert track.window_s is not None
-    return _micro(track.window_s)
-
-
 def _mask(name: str, bits: Iterable[int]) -> str:
     terms = (f"CASE WHEN {name}{bit} THEN {1 << bit} ELSE 0 END" for bit in bits)
     return f"CAST({' + '.join(terms) or '0'} AS BIGINT)"
-
-
-def _micro(seconds: int) -> int:
-    return seconds * 1_000_000
