@@ -96,7 +96,7 @@ def stages(rules: Sequence[Rule]) -> list[Stage]:
     return [
         Stage("floor", floor([*read_by(plain), "key"])),
         Stage("floor_state", floor([*read_by(rules), "key", "ts"])),
-        Stage("first_match", first.format(replay_sql(plain))),
+        Stage("first_match", first.format(replay_sql(plain, first_only=True))),
         Stage("masks", masks.format(replay_sql(plain))),
         Stage("hand_masks", masks.format(hand_masks())),
         Stage("state", state.format(replay_sql(rules))),

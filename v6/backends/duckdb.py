@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from v6.backends.first import first_case
 from v6.backends.sql import Columns, lower
 from v6.backends.windows import ROWS, fold_sql, micro
 from v6.backends.words import Words, any_of
@@ -29,16 +30,25 @@ _LATER: Final = f"({ROWS} ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING)"
 _STAMP: Final = ("snapshot_id", "key", "ts", "t")
 
 
-def replay_sql(rules: Sequence[Rule], relation: str = "snapshots", *, whole: bool = False) -> str:
+def replay_sql(
+    rules: Sequence[Rule], relation: str = "snapshots", *, first_only: bool = False, whole: bool = False
+) -> str:
     """Return the query that decides every stored row.
 
     `relation` has snapshot_id, key ('' for the portfolio), ts and a column for each field the rules read; (key, ts) is
     unique; it is read twice where a rule folds a first value. The answer has snapshot_id, key, ts, rule_id, fired,
     unknown, alerts, pending: one row for each of the input, in no order; what is not selected from it costs nothing.
-    `pending` has the rules whose `for` is running. With `whole` the last stage keeps all columns of the state for all
-    rows, which tests read.
+    `pending` has the rules whose `for` is running. With `first_only` it ends with rule_id, which is quicker where no
+    rule needs more than the row it judges. With `whole` the last stage keeps all columns of the state for all rows,
+    which tests read.
     """
-    return _Replay(rules, relation, whole).text()
+    replay = _Replay(rules, relation, whole)
+    if not first_only:
+        return replay.text()
+    if replay.late or replay.stateful or replay.tracks:
+        return f"SELECT snapshot_id, key, ts, rule_id FROM ({replay.text()})"
+    rows = f"SELECT {', '.join(replay.inputs())} FROM {relation}"
+    return f"SELECT snapshot_id, key, ts, {first_case(rules)} AS rule_id FROM ({rows})"
 
 
 class _Replay:
@@ -61,7 +71,7 @@ class _Replay:
         self.thin = not whole and not any(rules[bit].keep_s or _paced(rules[bit]) for bit in self.stateful)
 
     def text(self) -> str:
-        self.stages.append(("input", f"SELECT {', '.join(self._inputs())} FROM {self.relation}"))
+        self.stages.append(("input", f"SELECT {', '.join(self.inputs())} FROM {self.relation}"))
         self._firsts()
         self._judge("early", [bit for bit in range(len(self.rules)) if bit not in self.late], self._carried())
         if self.late or self.stateful:
@@ -153,7 +163,8 @@ class _Replay:
                 kind = "MATERIALIZED " if often or (self.thin and self.stateful and name == shared) else ""
             yield name, f"{kind}(\n  {body}\n)"
 
-    def _inputs(self) -> Iterator[str]:
+    def inputs(self) -> Iterator[str]:
+        """Yield the columns that the rules read."""
         yield from ("snapshot_id", "key", "ts", "epoch_us(ts) AS t")
         read = {field.name: field for rule in self.rules for expr in rule.expressions for field in fields_of(expr)}
         for field in read.values():
