@@ -93,7 +93,12 @@ def replayed(
     """Return what the replay query decides, and the state after each row as far as the query works it out."""
     text = state_sql(wanted, relation) if states else replay_sql(wanted, relation)
     chosen = f"SELECT * EXCLUDE (ts) FROM ({text})"
-    return {(row[0], row[1]): row[2:] for row in database.execute(chosen).fetchall()}
+    found = {(row[0], row[1]): row[2:] for row in database.execute(chosen).fetchall()}
+    if states:
+        # The query with the state for all rows is not the one that replays run, which leaves most rows out.
+        usual = replayed(wanted, database, relation)
+        return {p: row if row[:5] == usual.get(p) else ("not alike", usual.get(p), row) for p, row in found.items()}
+    return found
 
 
 def decided(wanted: Sequence[Rule], snapshots: Sequence[Snapshot], *, states: bool = False) -> Outcomes:
@@ -160,7 +165,7 @@ def state_sql(wanted: Sequence[Rule], relation: str = "snapshots") -> str:
 
     The masks of a long series show a wrong state as soon as it matters; this shows it at once, and where it lies.
     """
-    stages, chosen = replay_sql(wanted, relation).rsplit("\nSELECT ", 1)
+    stages, chosen = replay_sql(wanted, relation, whole=True).rsplit("\nSELECT ", 1)
     chosen, last = chosen.rsplit(" FROM ", 1)
     rows = "OVER (PARTITION BY key ORDER BY t ROWS UNBOUNDED PRECEDING)"
     folds: dict[str, str] = {}
@@ -172,7 +177,7 @@ def state_sql(wanted: Sequence[Rule], relation: str = "snapshots") -> str:
         latest = {name: f"max(CASE WHEN {name}{bit} THEN t END) {rows}" for name in ("base", "acts", "tells", "ends")}
         acts = "tells" if rule.then.kind is ActionKind.ALERT else "acts"
         text = {
-            "since": f"CASE WHEN since{bit} >= reset{bit} AND verdict{bit} IS DISTINCT FROM FALSE THEN since{bit} END",
+            "since": f"CASE WHEN coalesce(verdict{bit}, runs{bit}) THEN since{bit} END",
             "missing": f"CASE WHEN verdict{bit} IS NULL THEN missing{bit} END",
             "kept": latest["base"],
             "latched": f"CASE WHEN coalesce({latest['acts']} > {latest['ends']}, TRUE) THEN {latest['acts']} END",

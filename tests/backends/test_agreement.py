@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from tests.backends.compare import as_snapshots, as_table, decided, replayed, three_ways
 from tests.backends.draw import NUMBERS, SERIES, SPAN, START, STEPS, draw_rules, draw_series, nasty_rows
 from tests.backends.generate import conditions, numbers, rules
+from v6.backends.duckdb import replay_sql
 from v6.backends.sql import condition_sql
 from v6.lang.ast import Binary, BinaryOp, Call, Compare, CompareOp, Expr, Function, Name, Number
 from v6.lang.desk import Rule
@@ -104,6 +106,28 @@ def test_a_replayed_series_leaves_the_state_that_the_live_rules_carry(
     wanted, snapshots = draw_rules(random), draw_series(random, cycles=30, positions=4)
     database.register("snapshots", as_snapshots(snapshots))
     assert replayed(wanted, database, states=True) == decided(wanted, snapshots, states=True)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_deciding_rule_alone_is_the_one_that_the_whole_answer_names(
+    database: duckdb.DuckDBPyConnection, seed: int
+) -> None:
+    """Of rules that judge a row by itself, for which the two are different queries, and of others."""
+    random = Random(f"first {seed}")
+    drawn, snapshots = draw_rules(random), draw_series(random, cycles=40, positions=4)
+    shipped = [rule for rule in load_desk(ROOT).rules if not rule.tracks]
+    plain = [replace(r, for_s=0, keep_s=0, cooldown_s=0, missing_for_s=None, alert=None) for r in (*drawn, *shipped)]
+    alone = [rule for rule in plain if not rule.live_tracks and not rule.stands_aside]
+    database.register("snapshots", as_snapshots([*snapshots, *shipped_series(200, seed)]))
+    named = set()
+    for wanted in (alone, drawn):
+        whole = database.sql(f"SELECT snapshot_id, key, rule_id FROM ({replay_sql(wanted)})").fetchall()
+        first = database.sql(
+            f"SELECT snapshot_id, key, rule_id FROM ({replay_sql(wanted, first_only=True)})"
+        ).fetchall()
+        assert sorted(first, key=str) == sorted(whole, key=str)
+        named |= {rule for _, _, rule in first}
+    assert len(named) > 3
 
 
 def shipped_series(cycles: int, seed: int) -> list[Snapshot]:

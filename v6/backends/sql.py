@@ -28,6 +28,7 @@ from v6.lang.ast import (
     Track,
     Unary,
     UnaryOp,
+    walk,
 )
 from v6.lang.canonical import track_meaning
 from v6.lang.ranges import HUGE, interval
@@ -68,6 +69,10 @@ def lower(expr: Expr, tracks: Columns) -> str:
         case Or(operands=operands):
             return f"({' OR '.join(lower(operand, tracks) for operand in operands)})"
         case IfElse(condition=condition, then=then, otherwise=otherwise):
+            if not any(isinstance(part, IfElse) for part in walk(condition)):
+                # Written once, the condition is still worked out for each branch, so none that holds another choice.
+                branches = f"WHEN TRUE THEN {lower(then, tracks)} WHEN FALSE THEN {lower(otherwise, tracks)}"
+                return f"(CASE {lower(condition, tracks)} {branches} END)"
             # An unknown condition gives a NULL index, and that gives NULL.
             choices = f"[{lower(otherwise, tracks)}, {lower(then, tracks)}]"
             return f"({choices}[CAST({lower(condition, tracks)} AS INTEGER) + 1])"
