@@ -33,6 +33,7 @@ from v6.store.space import keep_reserve
 CASH: Final = Decimal(250_000)
 BEFORE_OPEN: Final = timedelta(minutes=5)
 RULES_POLL_S: Final = 0.25
+HEALTH_EVERY: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,10 @@ async def _real_time(plan: RunPlan, console: Console, host: str, port: int) -> N
 
 
 async def _run(plan: RunPlan, console: Console, host: str, port: int, clock: Clock) -> None:
-    settings = Settings(plan.root, plan.store, host, port, plan.client_id, plan.cycle_s, adopt=plan.adopt)
+    settings = Settings(
+        plan.root, plan.store, host, port, plan.client_id, plan.cycle_s,
+        adopt=plan.adopt, health_every=HEALTH_EVERY, keep_greeks=True,
+    )  # fmt: skip
     daemon = Daemon(settings, clock, xnys())
 
     def on_event(event: Any) -> None:

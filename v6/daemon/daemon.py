@@ -19,12 +19,13 @@ from v6.daemon.events import DeskEvents
 from v6.daemon.exits import Exits, reductions
 from v6.daemon.foreign import adopt, follow, from_json, to_json
 from v6.daemon.gate import Gate
+from v6.daemon.measure import HealthLog, LoopLag, QueueCopy, greeks_of_legs
 from v6.daemon.policy import PINS, SHADOW_STATE, Policy
 from v6.daemon.reconcile import compare
 from v6.daemon.reload import LAST_GOOD, Accepted, Refusal, Reloader
 from v6.daemon.schedule import closed_for_s, is_last_cycle, next_cycle, session_of
 from v6.daemon.settings import Settings
-from v6.daemon.supervise import Supervisor
+from v6.daemon.supervise import Supervisor, ended
 from v6.daemon.watch import Watch
 from v6.errors import BrokerError
 from v6.execution.books import Books
@@ -58,8 +59,9 @@ CONTEXT: Final = "context"
 POSITION_QUEUE: Final = "position_queue"
 FOREIGN: Final = "foreign_positions"
 
-LEDGER_EVENTS: Final = tuple(kind for kind in e.EVENT_TYPES.values() if kind not in {e.SnapshotTaken, e.DecisionsMade})
-"""What the ledger folds; snapshots and decisions are most of a journal and change nothing in it."""
+_NO_LEDGER: Final = (e.SnapshotTaken, e.DecisionsMade, e.QueueListed, e.GreeksTaken, e.HealthMeasured)
+LEDGER_EVENTS: Final = tuple(kind for kind in e.EVENT_TYPES.values() if kind not in _NO_LEDGER)
+"""What the ledger folds; the others are most of a journal and change nothing in it."""
 
 LONGEST_BACKOFF_S: Final = 60.0
 
@@ -129,10 +131,17 @@ class Daemon:
             self._clock,
             lambda: self.hybrid.free_lines() if link.state in (LinkState.HEALTHY, LinkState.DEGRADED) else 0,
             lambda at: closed_for_s(self._calendar, at),
-            lambda text: self.books.post(state={POSITION_QUEUE: text}),
+            self._keep_queue,
         )
         self.hybrid = HybridStreamer(self.feed, self.queue, holdings.contracts, self.worker.quotes)
         link.ib.errorEvent += self._on_broker_error
+        self._queue_copy = QueueCopy(self.queue, self._clock, self.books.post)
+        self._lag = LoopLag()
+        self._health = HealthLog(self.settings.health_every, self._clock, link, self.feed, self.queue, self._lag)
+
+    def _keep_queue(self, text: str) -> None:
+        self.books.post(state={POSITION_QUEUE: text})
+        self._queue_copy.note()
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
@@ -142,6 +151,8 @@ class Daemon:
         tasks = [asyncio.create_task(self.worker.run())]
         if beat is not None:
             tasks.append(asyncio.create_task(self._supervisor.watch(beat, self._reconnect)))
+        if self.settings.health_every:
+            tasks.append(asyncio.create_task(self._lag.run()))
         for task in tasks:
             task.add_done_callback(self._on_task_end)
         try:
@@ -156,7 +167,7 @@ class Daemon:
                     on_cycle()
         finally:
             try:
-                await _ended(tasks)
+                await ended(tasks)
             finally:
                 await self.stop()
 
@@ -210,6 +221,9 @@ class Daemon:
         self._exits.act(decisions, snapshot.rows[0], quotes, at)
         halts = self._halts(decisions)
         await self._entries.look(self.ruleset.desk.strategies, snapshot, session.day, halts)
+        if self.settings.keep_greeks:
+            self.books.post(*greeks_of_legs(snapshot, self.books.ledger, self._watch.with_greeks))
+        self.books.post(*self._health.measure(self.cycles, self.journal, self.outbox))
         due = self.cycles % self.settings.flush_every == 0
         if due or (self.settings.flush_at_close and is_last_cycle(self._calendar, at, self.settings.cycle_s)):
             await asyncio.to_thread(self.outbox.flush)
@@ -373,14 +387,6 @@ class Daemon:
             if decision.key == PORTFOLIO_KEY and decision.action and decision.action.kind is ActionKind.HALT_OPENS:
                 halts.append(f"rule {decision.rule_id}")
         return tuple(halts)
-
-
-async def _ended(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    for result in await asyncio.gather(*tasks, return_exceptions=True):
-        if isinstance(result, Exception):
-            raise result
 
 
 def _restored(text: str | None, read: Callable[[str], T], empty: T) -> T:

@@ -17,6 +17,8 @@ class Settings:
     the end. `look_every_s` are wall seconds between two looks at the desk's files: nobody edits them in virtual time.
     Without a `heartbeat_s` the link is only tried by each cycle, as suits a simulation of years. `adopt` takes the
     positions of another origin that are there at the start as their owner's: watched, never traded, no reason to halt.
+    Every `health_every` cycles the desk's own health is measured; 0, never, suits simulations whose hash is compared.
+    `keep_greeks` puts the legs' greeks on record with each snapshot.
     """
 
     root: Path
@@ -32,3 +34,5 @@ class Settings:
     heartbeat_s: float | None = HEARTBEAT_S
     downtimes: tuple[Downtime, ...] = IB_NORTH_AMERICA
     adopt: bool = False
+    health_every: int = 0
+    keep_greeks: bool = False
