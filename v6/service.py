@@ -22,6 +22,7 @@ from v6.ib.link import Link
 from v6.paper.faults import Faults, load_script
 from v6.paper.gateway import PaperGateway
 from v6.paper.market import HistoryMarket, load_package_history
+from v6.paper.market.futures import WithFutures
 from v6.paper.ports import Market
 from v6.paper.scenarios import Scenario, ScenarioMarket
 from v6.paper.vtime import VirtualClock, VirtualLoop, run_virtual
@@ -144,6 +145,7 @@ async def _gateway(loop: VirtualLoop, plan: PaperPlan) -> tuple[PaperGateway, in
         market = HistoryMarket(load_package_history(), plan.seed)
     else:
         market = ScenarioMarket(plan.scenario, plan.seed)
+    market = WithFutures(market, plan.seed)
     calendar = xnys()
     first = max(plan.first or market.first_day, market.first_day)
     if first > market.last_day:

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 import structlog
 
-from v6.daemon.clocks import BrokerClock, Interval
+from v6.daemon.clocks import SKEW_S, WRONG_TIME_S, BrokerClock, Interval
 from v6.daemon.entries import Entries
 from v6.daemon.events import DeskEvents
 from v6.daemon.exits import Exits, reductions
@@ -22,6 +22,7 @@ from v6.daemon.gate import Gate
 from v6.daemon.measure import HealthLog, LoopLag, QueueCopy, greeks_of_legs
 from v6.daemon.policy import PINS, SHADOW_STATE, Policy
 from v6.daemon.reconcile import compare
+from v6.daemon.recording import recorder_of
 from v6.daemon.reload import LAST_GOOD, Accepted, Refusal, Reloader
 from v6.daemon.schedule import closed_for_s, is_last_cycle, next_cycle, session_of
 from v6.daemon.settings import Settings
@@ -64,12 +65,6 @@ LEDGER_EVENTS: Final = tuple(kind for kind in e.EVENT_TYPES.values() if kind not
 """What the ledger folds; the others are most of a journal and change nothing in it."""
 
 LONGEST_BACKOFF_S: Final = 60.0
-
-SKEW_S: Final = 5.0
-"""With clocks further apart nothing opens; the broker tells whole seconds."""
-
-WRONG_TIME_S: Final = 60.0
-"""With clocks further apart nothing is decided at all: times of rules, sessions and expiries would be wrong."""
 
 log = structlog.get_logger("v6.daemon")
 
@@ -129,7 +124,7 @@ class Daemon:
             self.queue,
             Glimpse(link, self._clock),
             self._clock,
-            lambda: self.hybrid.free_lines() if link.state in (LinkState.HEALTHY, LinkState.DEGRADED) else 0,
+            self._room,
             lambda at: closed_for_s(self._calendar, at),
             self._keep_queue,
         )
@@ -138,6 +133,16 @@ class Daemon:
         self._queue_copy = QueueCopy(self.queue, self._clock, self.books.post)
         self._lag = LoopLag()
         self._health = HealthLog(self.settings.health_every, self._clock, link, self.feed, self.queue, self._lag)
+
+        self._recorder = recorder_of(self.settings, link, self._clock, self._calendar, self._spare, self._find)
+
+    def _room(self) -> int:
+        """Return how many snapshots may be under way at once."""
+        return self.hybrid.free_lines() if self.link.state in (LinkState.HEALTHY, LinkState.DEGRADED) else 0
+
+    def _spare(self) -> int:
+        """Return how many of them the queue leaves to the recorder."""
+        return self._room() - self.worker.flying
 
     def _keep_queue(self, text: str) -> None:
         self.books.post(state={POSITION_QUEUE: text})
@@ -153,6 +158,8 @@ class Daemon:
             tasks.append(asyncio.create_task(self._supervisor.watch(beat, self._reconnect)))
         if self.settings.health_every:
             tasks.append(asyncio.create_task(self._lag.run()))
+        if self._recorder is not None:
+            tasks.append(asyncio.create_task(self._recorder.run()))
         for task in tasks:
             task.add_done_callback(self._on_task_end)
         try:
