@@ -22,6 +22,7 @@ from v6.ib.link import Link
 from v6.paper.faults import Faults, load_script
 from v6.paper.gateway import PaperGateway
 from v6.paper.market import HistoryMarket, load_package_history
+from v6.paper.market.futures import WithFutures
 from v6.paper.ports import Market
 from v6.paper.scenarios import Scenario, ScenarioMarket
 from v6.paper.vtime import VirtualClock, VirtualLoop, run_virtual
@@ -34,6 +35,7 @@ from v6.store.space import keep_reserve
 CASH: Final = Decimal(250_000)
 BEFORE_OPEN: Final = timedelta(minutes=5)
 RULES_POLL_S: Final = 0.25
+HEALTH_EVERY: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,8 @@ async def _run(plan: RunPlan, console: Console, host: str, port: int, clock: Clo
         adopt=plan.adopt,
         require_diff=plan.require_diff,
         self_check=daily if plan.self_check else None,
+        health_every=HEALTH_EVERY,
+        keep_greeks=True,
     )
     daemon = Daemon(settings, clock, xnys())
 
@@ -153,6 +157,7 @@ async def _gateway(loop: VirtualLoop, plan: PaperPlan) -> tuple[PaperGateway, in
         market = HistoryMarket(load_package_history(), plan.seed)
     else:
         market = ScenarioMarket(plan.scenario, plan.seed)
+    market = WithFutures(market, plan.seed)
     calendar = xnys()
     first = max(plan.first or market.first_day, market.first_day)
     if first > market.last_day:

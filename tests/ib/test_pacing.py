@@ -189,3 +189,19 @@ def test_an_opening_order_without_room_is_refused_before_any_byte() -> None:
         desk.broker.place(ticket("v6-b", desk.broker.next_order_id(), "-2.20"))
 
     play(story)
+
+
+def test_an_order_and_the_desks_own_questions_never_wait_for_the_recorder() -> None:
+    async def story(wire: Wire) -> None:
+        with wire.pacer.using(Lane.RECORD):
+            for _ in range(500):
+                wire.pacer.submit(QUOTE)
+        await asyncio.sleep(3.3)
+        asked = wire.loop.time()
+        wire.pacer.submit(ORDER.format(1))
+        wire.pacer.submit(TIME)
+        with wire.pacer.using(Lane.BULK):
+            wire.pacer.submit(QUOTE + "bulk")
+        assert wire.when(ORDER.format(1)) == wire.when(TIME) == wire.when(QUOTE + "bulk") == asked
+
+    wired(story)

@@ -13,6 +13,9 @@ from v6.model.event import (
     DecisionsMade,
     Event,
     FindingRaised,
+    GreeksTaken,
+    HealthMeasured,
+    LegQuoted,
     OrderDenied,
     OrderEnded,
     OrderFilled,
@@ -24,6 +27,8 @@ from v6.model.event import (
     PositionClosed,
     PositionOpened,
     PositionReduced,
+    Queued,
+    QueueListed,
     ReductionDue,
     RollEnded,
     RollStarted,
@@ -35,6 +40,7 @@ from v6.model.event import (
 )
 from v6.model.order import Fill, OrderIntent, OrderState, Purpose
 from v6.model.position import Position, Structure, StructureKind
+from v6.model.quote import Greeks, QuoteType
 from v6.model.snapshot import Row, Snapshot
 
 AT = datetime(2014, 3, 3, 15, 30, 0, 123456, tzinfo=UTC)
@@ -93,6 +99,10 @@ def decisions(cycle: int = 1) -> DecisionsMade:
     return DecisionsMade(at, (Decision(f"d{cycle}.0", f"s{cycle}", at, "", None, None, 0, 0, "bundle", None), fired))
 
 
+def queued(con_id: int, seen: datetime | None) -> Queued:
+    return Queued(con_id, "SPX", str(put(con_id, "1700")), con_id == 11, AT, seen, AT + timedelta(seconds=30), 2)
+
+
 def one_of_each() -> list[Event]:
     fill = Fill("0000e0d5.5b1f3a0c.01.01", "v6-i1", 11, 2, Decimal("2.35"), AT, Decimal("1.10"))
     return [
@@ -119,4 +129,14 @@ def one_of_each() -> list[Event]:
         RollStarted(AT, "p1", "put_spread"),
         RollEnded(AT, "p1", None, "no strike fits"),
         FindingRaised(AT, "position-missing", "the broker has 1, we have 2; NaN"),
+        QueueListed(AT, (queued(11, AT), queued(12, None))),
+        GreeksTaken(
+            AT,
+            "s1",
+            (
+                LegQuoted(11, str(put(11, "1700")), AT, 1.1, 1.2, Greeks(-0.1, 0.2, -0.3, 0.4, 0.18), QuoteType.LIVE),
+                LegQuoted(12, str(put(12, "1725.5")), AT, None, 1.2, None, QuoteType.DELAYED),
+            ),
+        ),
+        HealthMeasured(AT, 10, "healthy", 0.004, 9, 2, 31.5, 0, 12, 0, 49152, 23, 1, (("findings", 3), ("legs", 1))),
     ]

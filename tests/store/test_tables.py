@@ -9,7 +9,8 @@ from tests.store.samples import AT, decisions, intent, one_of_each, snapshot
 from v6.errors import StoreError
 from v6.model.catalogue import FIELDS, Kind
 from v6.model.event import EVENT_TYPES, OrderIntended, OrderRepriced
-from v6.store.tables import KINDS_OF, TABLES, TableRow, arrow_table, rows_of
+from v6.store.columns import TableRow
+from v6.store.tables import KINDS_OF, TABLES, arrow_table, rows_of
 
 
 def only_row(name: str) -> TableRow:

@@ -6,6 +6,13 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from time import monotonic
+from typing import Final
+
+SKEW_S: Final = 5.0
+"""With clocks further apart nothing opens; the broker tells whole seconds."""
+
+WRONG_TIME_S: Final = 60.0
+"""With clocks further apart nothing is decided at all: times of rules, sessions and expiries would be wrong."""
 
 
 class SystemClock:

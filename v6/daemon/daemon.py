@@ -13,21 +13,23 @@ from typing import Final, TypeVar
 
 import structlog
 
-from v6.daemon.clocks import BrokerClock, Interval
+from v6.daemon.clocks import WRONG_TIME_S, BrokerClock, Interval
 from v6.daemon.daycheck import DayCheck
 from v6.daemon.entries import Entries
 from v6.daemon.events import DeskEvents
 from v6.daemon.exits import Exits, reductions
 from v6.daemon.gate import Gate
 from v6.daemon.halts import Halts
+from v6.daemon.measure import HealthLog, LoopLag, QueueCopy, greeks_of_legs
 from v6.daemon.permissions import Permissions
 from v6.daemon.policy import PINS, SHADOW_STATE, Policy
 from v6.daemon.reconcile import FOREIGN, Reconciler
+from v6.daemon.recording import recorder_of
 from v6.daemon.reload import LAST_GOOD, Accepted, Refusal, Reloader
 from v6.daemon.schedule import closed_for_s, is_last_cycle, next_cycle, session_of
 from v6.daemon.settings import Settings
 from v6.daemon.storeroom import Storeroom
-from v6.daemon.supervise import Supervisor
+from v6.daemon.supervise import Supervisor, ended
 from v6.daemon.watch import Watch
 from v6.errors import BrokerError
 from v6.execution.books import Books
@@ -62,13 +64,11 @@ T = TypeVar("T")
 CONTEXT: Final = "context"
 POSITION_QUEUE: Final = "position_queue"
 
-LEDGER_EVENTS: Final = tuple(kind for kind in e.EVENT_TYPES.values() if kind not in {e.SnapshotTaken, e.DecisionsMade})
-"""What the ledger folds; snapshots and decisions are most of a journal and change nothing in it."""
+_NO_LEDGER: Final = (e.SnapshotTaken, e.DecisionsMade, e.QueueListed, e.GreeksTaken, e.HealthMeasured)
+LEDGER_EVENTS: Final = tuple(kind for kind in e.EVENT_TYPES.values() if kind not in _NO_LEDGER)
+"""What the ledger folds; the others are most of a journal and change nothing in it."""
 
 LONGEST_BACKOFF_S: Final = 60.0
-
-WRONG_TIME_S: Final = 60.0
-"""With clocks further apart nothing is decided at all: times of rules, sessions and expiries would be wrong."""
 
 log = structlog.get_logger("v6.daemon")
 
@@ -145,12 +145,29 @@ class Daemon:
             self.queue,
             Glimpse(link, self._clock),
             self._clock,
-            lambda: self.hybrid.free_lines() if link.state in (LinkState.HEALTHY, LinkState.DEGRADED) else 0,
+            self._room,
             lambda at: closed_for_s(self._calendar, at),
-            lambda text: self.books.post(state={POSITION_QUEUE: text}),
+            self._keep_queue,
         )
         self.hybrid = HybridStreamer(self.feed, self.queue, holdings.contracts, self.worker.quotes)
         link.ib.errorEvent += self._on_broker_error
+        self._queue_copy = QueueCopy(self.queue, self._clock, self.books.post)
+        self._lag = LoopLag()
+        self._health = HealthLog(self.settings.health_every, self._clock, link, self.feed, self.queue, self._lag)
+
+        self._recorder = recorder_of(self.settings, link, self._clock, self._calendar, self._spare, self._find)
+
+    def _room(self) -> int:
+        """Return how many snapshots may be under way at once."""
+        return self.hybrid.free_lines() if self.link.state in (LinkState.HEALTHY, LinkState.DEGRADED) else 0
+
+    def _spare(self) -> int:
+        """Return how many of them the queue leaves to the recorder."""
+        return self._room() - self.worker.flying
+
+    def _keep_queue(self, text: str) -> None:
+        self.books.post(state={POSITION_QUEUE: text})
+        self._queue_copy.note()
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
@@ -160,6 +177,10 @@ class Daemon:
         tasks = [asyncio.create_task(self.worker.run())]
         if beat is not None:
             tasks.append(asyncio.create_task(self._supervisor.watch(beat, self._reconnect)))
+        if self.settings.health_every:
+            tasks.append(asyncio.create_task(self._lag.run()))
+        if self._recorder is not None:
+            tasks.append(asyncio.create_task(self._recorder.run()))
         for task in tasks:
             task.add_done_callback(self._on_task_end)
         try:
@@ -174,7 +195,7 @@ class Daemon:
                     on_cycle()
         finally:
             try:
-                await _ended(tasks)
+                await ended(tasks)
             finally:
                 await self.stop()
 
@@ -231,6 +252,9 @@ class Daemon:
         self._exits.act(decisions, snapshot.rows[0], quotes, at)
         halts = self._halts.reasons(at, self._skew_s, decisions, self.policy)
         await self._entries.look(self.ruleset.desk.strategies, snapshot, session.day, halts)
+        if self.settings.keep_greeks:
+            self.books.post(*greeks_of_legs(snapshot, self.books.ledger, self._watch.with_greeks))
+        self.books.post(*self._health.measure(self.cycles, self.journal, self.outbox))
         ends = self.settings.flush_at_close and is_last_cycle(self._calendar, at, self.settings.cycle_s)
         if ends or self.cycles % self.settings.flush_every == 0:
             await self._storeroom.flush()
@@ -359,14 +383,6 @@ class Daemon:
         self.latest = snapshot
         self.cycles += 1
         return judged.decisions
-
-
-async def _ended(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    for result in await asyncio.gather(*tasks, return_exceptions=True):
-        if isinstance(result, Exception):
-            raise result
 
 
 def _restored(text: str | None, read: Callable[[str], T], empty: T) -> T:

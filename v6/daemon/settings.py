@@ -26,6 +26,8 @@ class Settings:
     With `require_diff` an edit that loosens the rules is taken only when `v6 diff` has looked at it on this store's
     record. `self_check` makes the day's decisions again at its close, off the loop; what it returns are findings.
     Every `reconcile_every_s` of a session the account is compared with the books, beside after every gap.
+    Every `health_every` cycles the desk's own health is measured; 0, never, suits simulations whose hash is compared.
+    `keep_greeks` puts the legs' greeks on record with each snapshot.
     """
 
     root: Path
@@ -44,3 +46,5 @@ class Settings:
     require_diff: bool = False
     self_check: SelfCheck | None = None
     reconcile_every_s: float = 900.0
+    health_every: int = 0
+    keep_greeks: bool = False

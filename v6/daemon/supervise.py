@@ -82,3 +82,12 @@ class Supervisor:
         return (
             error if down is None else f"{error} (during {down[0].name}, expected until {down[1]:%Y-%m-%d %H:%M} UTC)"
         )
+
+
+async def ended(tasks: list[asyncio.Task[None]]) -> None:
+    """End the tasks, and raise the first mistake that one of them ended with."""
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result

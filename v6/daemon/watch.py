@@ -87,13 +87,14 @@ class Watch:
         self.halts.look(self._watched(), self._hybrid.quotes())
         held = [holding.now() for holding in self._ledger.holdings.values()]
         outlooks = self._outlooks(session.day)
+        self.with_greeks = with_own_greeks(self._hybrid.quotes(), self._legs(), outlooks, xnys(), at)
         inputs = Inputs(
             at=at,
             cycle=cycle,
             session=session,
             positions=held,
             commissions=self._commissions(),
-            quotes=with_own_greeks(self._hybrid.quotes(), self._legs(), outlooks, xnys(), at),
+            quotes=self.with_greeks,
             unrealized=self._feed.unrealized(),
             underlying=self._quote(UNDERLYING),
             vix=self._quote("VIX"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import ib_async
 
 from v6.errors import BrokerError
@@ -25,6 +27,10 @@ class Glimpse:
 
     async def quote(self, contract: Contract) -> Quote:
         """Return what the broker says of the contract now; raises BrokerError, also for an answer without a price."""
+        return priced(await self.ticker(contract, Lane.BULK), contract, self._clock.now())
+
+    async def ticker(self, contract: Contract, lane: Lane) -> ib_async.Ticker:
+        """Return the ticker with all that a snapshot on this lane brought; raises BrokerError."""
         wrapper, client = self._link.ib.wrapper, self._link.ib.client
         wire = convert.to_ib(contract)
         try:
@@ -34,7 +40,7 @@ class Glimpse:
         answer = wrapper.startReq(number, wire)  # type: ignore[no-untyped-call]
         ticker = wrapper.reqId2Ticker[number] = ib_async.Ticker(contract=wire, defaults=wrapper.defaults)
         try:
-            with self._link.pacer.using(Lane.BULK):
+            with self._link.pacer.using(lane):
                 client.reqMktData(number, wire, "", True, False, [])  # type: ignore[no-untyped-call]
             await self._link.ask(lambda: answer, f"quote of {contract}", SNAPSHOT_TIMEOUT_S)
         except ConnectionError as error:
@@ -42,7 +48,12 @@ class Glimpse:
         finally:
             for table in (wrapper.reqId2Ticker, wrapper._futures, wrapper._results, wrapper._reqId2Contract):
                 table.pop(number, None)
-        quote = convert.quote_of(ticker, contract.con_id, self._clock.now())
-        if quote.bid is None and quote.ask is None and quote.last is None:
-            raise BrokerError(f"quote of {contract}: an answer without a price")
-        return quote
+        return ticker
+
+
+def priced(ticker: ib_async.Ticker, contract: Contract, at: datetime) -> Quote:
+    """Return the ticker as a quote; raises BrokerError for an answer without a price."""
+    quote = convert.quote_of(ticker, contract.con_id, at)
+    if quote.bid is None and quote.ask is None and quote.last is None:
+        raise BrokerError(f"quote of {contract}: an answer without a price")
+    return quote

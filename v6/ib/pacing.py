@@ -16,7 +16,7 @@ from typing import Final
 
 
 class Lane(IntEnum):
-    """What goes first; BULK is the sweep over positions that nobody is about to act on."""
+    """What goes first; BULK is the sweep over positions that nobody is about to act on, RECORD the desk's archive."""
 
     CANCEL = 0
     CLOSE = 1
@@ -24,6 +24,7 @@ class Lane(IntEnum):
     CONTROL = 3
     DATA = 4
     BULK = 5
+    RECORD = 6
 
 
 WINDOW_S: Final = 1.001
@@ -39,6 +40,7 @@ CEILINGS: Final = {
     Lane.CONTROL: MESSAGES_PER_S,
     Lane.DATA: MESSAGES_PER_S,
     Lane.BULK: MESSAGES_PER_S - 1,
+    Lane.RECORD: MESSAGES_PER_S - 15,
 }
 """A lane sends while fewer messages than this left within the window; a lower lane never fills a higher one's room."""
 

@@ -11,6 +11,7 @@ import msgspec
 
 from v6.errors import StoreError
 from v6.model.contract import Contract
+from v6.model.event import Queued
 
 SEEN_EVERY: Final = timedelta(seconds=30)
 STEP: Final = timedelta(seconds=5)
@@ -25,6 +26,7 @@ class _Place:
     since: datetime
     seen: datetime | None
     tried: datetime | None = None
+    attempts: int = 0
 
     def last(self) -> datetime:
         """Return when it was last seen, or when it came into the queue."""
@@ -80,16 +82,34 @@ class PositionQueue:
         if place is not None:
             self.longest = max(self.longest, at - place.last())
             place.seen = at
+            place.attempts = 0
 
     def missed(self, con_id: int, at: datetime) -> None:
         """Note a question without an answer."""
         place = self._places.get(con_id)
         if place is not None:
             place.tried = at
+            place.attempts += 1
 
     def oldest(self, at: datetime) -> timedelta | None:
         """Return for how long the longest unseen contract is unseen, None for an empty queue."""
         return max((at - place.last() for place in self._places.values()), default=None)
+
+    def listed(self) -> tuple[Queued, ...]:
+        """Return every place as it is now, in the order of con_id."""
+        return tuple(
+            Queued(
+                con_id,
+                place.contract.symbol,
+                str(place.contract),
+                place.own,
+                place.since,
+                place.seen,
+                place.since if place.seen is None else place.seen + SEEN_EVERY,
+                place.attempts,
+            )
+            for con_id, place in sorted(self._places.items())
+        )
 
     def to_json(self) -> str:
         """Return the seconds since 1970 at which each contract was last seen, by con_id."""

@@ -54,6 +54,11 @@ class QueueWorker:
         """Return the latest answer for each queued contract."""
         return {con_id: quote for con_id, quote in self._quotes.items() if con_id in self.queue}
 
+    @property
+    def flying(self) -> int:
+        """Return how many questions are open."""
+        return len(self._flying)
+
     def forget(self) -> None:
         """Drop what was learnt over a connection that is gone; it is asked for again in its turn."""
         self._quotes.clear()

@@ -209,6 +209,7 @@ def schemas() -> Mapping[str, Schema]:
     """Return the schemas by the kind of file they describe."""
     # Built from this module's parts, so it cannot be imported before they are there.
     from v6.lang.events import events_schema
+    from v6.lang.recording import recording_schema
     from v6.lang.rule_tests import rule_test_schema
 
     built = {
@@ -219,6 +220,7 @@ def schemas() -> Mapping[str, Schema]:
         "limits": limits_schema(),
         "strategy": strategy_schema(),
         "events": events_schema(),
+        "recording": recording_schema(),
     }
     head = "http://json-schema.org/draft-07/schema#"
     return {kind: {"$schema": head, "title": f"V6 {kind} file", **schema} for kind, schema in built.items()}

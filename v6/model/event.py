@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 from v6.model.decision import Action, AlertSeverity, Decision
 from v6.model.order import Fill, OrderIntent, OrderState
 from v6.model.position import Position
+from v6.model.quote import Greeks, QuoteType
 from v6.model.snapshot import Snapshot
 
 
@@ -219,6 +220,77 @@ class FindingRaised:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """One contract's place in the position queue; `attempts` counts the questions since the last answer.
+
+    `due` is when it is to be seen again; None for `last_seen` is never.
+    """
+
+    con_id: int
+    symbol: str
+    contract: str
+    own: bool
+    since: datetime
+    last_seen: datetime | None
+    due: datetime
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueListed:
+    """The position queue as it was; the queue itself goes on from the journal's state."""
+
+    at: datetime
+    places: tuple[Queued, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LegQuoted:
+    """What was known of one leg's market; `quoted_at` is when it was last heard of."""
+
+    con_id: int
+    contract: str
+    quoted_at: datetime
+    bid: float | None
+    ask: float | None
+    greeks: Greeks | None
+    type: QuoteType
+
+
+@dataclass(frozen=True, slots=True)
+class GreeksTaken:
+    """The legs of all open positions as a snapshot was made from them; one that nobody told of is left out."""
+
+    at: datetime
+    snapshot_id: str
+    legs: tuple[LegQuoted, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HealthMeasured:
+    """How the desk itself fared; every None could not be told.
+
+    `loop_lag_s` is the longest since the last measure, `pacing_errors` counts error 100 since the start,
+    `outbox_lag` the events that no table has yet, and `versions` is (table, Delta version).
+    """
+
+    at: datetime
+    cycle: int
+    link: str
+    loop_lag_s: float | None
+    lines: int
+    queue_depth: int
+    queue_oldest_s: float | None
+    messages_waiting: int
+    messages_per_s_peak: int
+    pacing_errors: int
+    journal_bytes: int | None
+    journal_seq: int
+    outbox_lag: int
+    versions: tuple[tuple[str, int], ...]
+
+
 Event: TypeAlias = (
     SnapshotTaken
     | DecisionsMade
@@ -243,6 +315,9 @@ Event: TypeAlias = (
     | RulesPinned
     | ShadowDiffered
     | FindingRaised
+    | QueueListed
+    | GreeksTaken
+    | HealthMeasured
 )
 
 EVENT_TYPES: Final[dict[str, type[Event]]] = {kind.__name__: kind for kind in Event.__args__}

@@ -169,7 +169,7 @@ def details(
     # An AM-settled option stops trading the day before it settles; that day's close is when it last trades.
     same_day = settles is not None and f"{settles:%Y%m%d}" == last_trade(contract)
     clock_time = f"{settles:%H:%M:%S}" if settles and same_day else "16:00:00"
-    when = f"{last_trade(contract)} {clock_time} {ZONE}" if option else ""
+    when = f"{last_trade(contract)} {clock_time} {ZONE}" if option else last_trade(contract)
     return CONTRACT.encode(
         number, contract.symbol, contract.sec_type, when, strike(contract), contract.right or "",
         exchange or names[0], contract.currency, local_symbol(contract), contract.trading_class,

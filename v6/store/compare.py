@@ -12,9 +12,10 @@ import pyarrow.dataset as ds
 from deltalake.exceptions import DeltaError
 
 from v6.errors import StoreError
+from v6.store.columns import TableRow
 from v6.store.delta import fitted, open_table, parquet_files
 from v6.store.journal import JournalReader
-from v6.store.tables import KINDS_OF, TABLES, TableRow, arrow_table, rows_of
+from v6.store.tables import KINDS_OF, TABLES, arrow_table, rows_of
 from v6.store.travel import OFFSET
 
 _WINDOW_ROWS: Final = 20_000

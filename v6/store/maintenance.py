@@ -34,7 +34,7 @@ def audit(root: Path) -> list[str]:
     found: list[str] = []
     for name in TABLES:
         if (root / name).is_dir():
-            found += _audit_table(root / name)
+            found += audit_table(root / name)
     return found
 
 
@@ -78,7 +78,8 @@ def _content_before(path: Path, first: int) -> Content:
     return content_of_checkpoint(path / "_delta_log" / f"{first:020}.checkpoint.parquet")
 
 
-def _audit_table(path: Path) -> list[str]:
+def audit_table(path: Path) -> list[str]:
+    """Mend one table, as `audit` does, and return what was mended."""
     for left in path.glob("_v6_*/"):
         shutil.rmtree(left)  # where the trimming of the log was at work when the process died
     found = _drop_torn_commits(path)

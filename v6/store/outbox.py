@@ -18,10 +18,11 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError
 
 from v6.errors import StoreError
+from v6.store.columns import TableRow
 from v6.store.commits import ORIGIN
 from v6.store.delta import create_or_open, fitted
 from v6.store.journal import BULK, JournalReader
-from v6.store.tables import KINDS_OF, TABLES, TableRow, arrow_table, rows_of
+from v6.store.tables import KINDS_OF, TABLES, arrow_table, rows_of
 from v6.store.travel import OFFSET
 from v6.store.upkeep import tidy
 
@@ -61,6 +62,10 @@ class Outbox:
     def flushed_to(self) -> int:
         """Return the largest seq such that all events up to it are known to be in their tables."""
         return min(self._seen.values())
+
+    def versions(self) -> dict[str, int]:
+        """Return the Delta version of each table that is open, after the last flush."""
+        return {name: table.version() for name, table in self._tables.items()}
 
     def _flush(self, names: list[str], after: int, upto: int) -> int:
         try:

@@ -83,7 +83,7 @@ def connect(
                 raise StoreError(f"table {name} has no version {wanted[name]}; its newest is {table.version()}")
             upto = offset_at(root / name, wanted[name])
         where = "" if upto is None else f" WHERE seq <= {upto}"
-        db.execute(f'CREATE VIEW "{name}" AS SELECT * FROM ({_select(db, table, TABLES[name])}){where}')
+        db.execute(f'CREATE VIEW "{name}" AS SELECT * FROM ({view_of(db, table, TABLES[name])}){where}')
     for name in TABLES.keys() - tables.keys():
         db.execute(f'CREATE VIEW "{name}" AS {_nothing(TABLES[name])}')
     db.execute(_FILLS)
@@ -131,7 +131,8 @@ def latest_snapshot(db: duckdb.DuckDBPyConnection) -> pa.Table:
     return db.sql(query).to_arrow_table()
 
 
-def _select(db: duckdb.DuckDBPyConnection, table: DeltaTable, wanted: pa.Schema) -> str:
+def view_of(db: duckdb.DuckDBPyConnection, table: DeltaTable, wanted: pa.Schema) -> str:
+    """Return the query that reads the table's newest version; columns it lacks of those wanted are missing."""
     files = parquet_files(table)
     # A store that no newer daemon has opened lacks the columns that came since; all its rows miss them.
     have = columns(table)

@@ -8,14 +8,12 @@ the Parquet files themselves and would not see a partition's value.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC
 from decimal import Decimal
-from typing import Final, TypeAlias, assert_never
+from typing import Final, assert_never
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from v6.errors import StoreError
 from v6.model.catalogue import FIELDS, INDEX, Kind
 from v6.model.event import (
     AlertRaised,
@@ -23,6 +21,8 @@ from v6.model.event import (
     DecisionsMade,
     Event,
     FindingRaised,
+    GreeksTaken,
+    HealthMeasured,
     OrderDenied,
     OrderEnded,
     OrderFilled,
@@ -34,6 +34,7 @@ from v6.model.event import (
     PositionClosed,
     PositionOpened,
     PositionReduced,
+    QueueListed,
     ReductionDue,
     RollEnded,
     RollStarted,
@@ -45,18 +46,15 @@ from v6.model.event import (
 )
 from v6.model.order import OrderIntent, OrderState
 from v6.model.position import Position, Structure
-from v6.store.columns import turned
+from v6.store import running
+from v6.store.columns import DAY as _DAY
+from v6.store.columns import INT as _INT
+from v6.store.columns import REAL as _REAL
+from v6.store.columns import TEXT as _TEXT
+from v6.store.columns import Cell, TableRow, arrow_rows
+from v6.store.columns import schema as _schema
 
-Cell: TypeAlias = float | int | bool | str | date | datetime | None
-TableRow: TypeAlias = dict[str, Cell]
-
-_TEXT, _INT, _REAL, _DAY = pa.string(), pa.int64(), pa.float64(), pa.date32()
 _OF_KIND: Final = {Kind.NUMBER: _REAL, Kind.BOOL: pa.bool_(), Kind.ENUM: _TEXT}
-
-
-def _schema(**columns: pa.DataType) -> pa.Schema:
-    return pa.schema([("seq", _INT), ("ts", pa.timestamp("us", "UTC")), ("date", _DAY), *columns.items()])
-
 
 TABLES: Final[dict[str, pa.Schema]] = {
     "snapshots": _schema(
@@ -138,6 +136,7 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "shadow": _schema(
         decision_id=_TEXT, key=_TEXT, rule_id=_TEXT, action=_TEXT, shadow_rule_id=_TEXT, shadow_action=_TEXT
     ),
+    **running.TABLES,
 }
 
 KINDS_OF: Final[dict[str, tuple[type[Event], ...]]] = {
@@ -160,10 +159,13 @@ KINDS_OF: Final[dict[str, tuple[type[Event], ...]]] = {
     "findings": (FindingRaised,),
     "rulesets": (RuleSetReloaded, RuleSetRefused, RulesPinned),
     "shadow": (ShadowDiffered,),
+    "position_queue": (QueueListed,),
+    "greeks": (GreeksTaken,),
+    "health": (HealthMeasured,),
 }
 """Which events become rows of which table; a position that opens becomes one of `positions` and its `legs`."""
 
-ADDED_LATER: Final = frozenset({"legs", "alerts", "shadow"})
+ADDED_LATER: Final = frozenset({"legs", "alerts", "shadow", "position_queue", "greeks", "health"})
 """Tables that stores of the first version lack until a newer daemon has opened them."""
 
 _TABLE_OF: Final = {kind: table for table, kinds in KINDS_OF.items() if table != "legs" for kind in kinds}
@@ -185,17 +187,7 @@ def arrow_table(name: str, rows: Iterable[Mapping[str, Cell]]) -> pa.Table:
 
     NaN and infinities never pass: Parquet statistics would make them compare wrongly later.
     """
-    schema = TABLES[name]
-    columns = []
-    for field, cells in zip(schema, turned(schema.names, list(rows)), strict=True):
-        try:
-            column = pa.array(cells, type=field.type)
-        except (pa.ArrowException, OverflowError, TypeError) as error:
-            raise StoreError(f"table {name}, column {field.name}: {error}") from error
-        if pa.types.is_floating(field.type) and pc.all(pc.is_finite(column)).as_py() is False:
-            raise StoreError(f"table {name}, column {field.name}: NaN or infinity; a missing number is None")
-        columns.append(column)
-    return pa.Table.from_arrays(columns, schema=schema)
+    return arrow_rows(name, TABLES[name], rows)
 
 
 def _rows(event: Event) -> list[TableRow]:
@@ -239,6 +231,12 @@ def _rows(event: Event) -> list[TableRow]:
             return [{"event": "pinned", "fingerprint": event.fingerprint, "diagnostics": "\n".join(event.reasons)}]
         case ShadowDiffered():
             return [_shadow_row(event)]
+        case QueueListed():
+            return running.queue_rows(event)
+        case GreeksTaken():
+            return running.greeks_rows(event)
+        case HealthMeasured():
+            return [running.health_row(event)]
         case _:
             return [_order_row(event)]
 
