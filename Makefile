@@ -67,7 +67,7 @@ lock:
 	@tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(PYTHON) -m venv "$$tools"; "$$tools/bin/python" -m pip install --quiet 'pip-tools>=7.5,<8'; \
 	CUSTOM_COMPILE_COMMAND='make lock' "$$tools/bin/pip-compile" --quiet --upgrade --generate-hashes --strip-extras \
-	  --allow-unsafe --extra bench --extra history --extra long-history --extra notify --extra test --no-emit-index-url --no-emit-trusted-host \
+	  --allow-unsafe --extra bench --extra history --extra notify --extra test --no-emit-index-url --no-emit-trusted-host \
 	  --no-emit-find-links --output-file requirements.lock pyproject.toml
 
 clean:

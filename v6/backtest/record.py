@@ -153,7 +153,7 @@ class Recorder:
 
     def mark(self, day: date, net_liq: Decimal, pnl: Decimal, gateway: PaperGateway, own: bool) -> DayMark:
         """Return the day's figures and begin the next day."""
-        margin, held = float(gateway.ledger.margin), _structures(gateway, self._trades)
+        margin, held = float(gateway.maintenance_margin()), _structures(gateway, self._trades)
         commission, slippage = float(self._day_commission), float(self._day_slippage)
         self._day_commission = self._day_slippage = Decimal(0)
         return DayMark(day, float(net_liq), float(pnl), margin, held, commission, slippage, own)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
+from v6.daemon.clocks import SKEW_S
 from v6.daemon.policy import Policy
 from v6.execution.ledger import Ledger
 from v6.ib.reconnect import Downtime, stops_opens
 from v6.model.decision import ActionKind, Decision
 from v6.model.order import OrderState
 from v6.model.snapshot import PORTFOLIO_KEY
-
-SKEW_S: Final = 5.0
-"""With clocks further apart nothing opens; the broker tells whole seconds."""
 
 Source: TypeAlias = Callable[[], Iterable[str]]
 """A part of the desk that knows reasons of its own; it also puts on record when one begins."""

@@ -22,7 +22,7 @@ from v6.paper.desk import Desk
 from v6.paper.faults.engine import Faults
 from v6.paper.intake import Fees
 from v6.paper.limits import Limits
-from v6.paper.margin import quotes_of
+from v6.paper.margin import Quotes, quotes_of
 from v6.paper.market.book import FLAT_RATES
 from v6.paper.meter import Meter
 from v6.paper.nights import Nights
@@ -206,6 +206,11 @@ class PaperGateway:
         self._spots.update(seen.spots)
         self._prices = {con_id: p for con_id, p in self._prices.items() if con_id in held}
         return Figures(self.ledger, self._prices, self.account, self._day_start, self._day_values, self._spots)
+
+    def maintenance_margin(self) -> Decimal:
+        """Return the account's maintenance margin in money at the present prices."""
+        figures = self.figures()
+        return self.ledger.margin(Quotes(figures.prices, figures.spots)).maintenance
 
     @property
     def lines_used(self) -> int:

@@ -14,7 +14,8 @@ from v6.errors import StoreError
 from v6.store.commits import commits
 from v6.store.compare import difference
 from v6.store.delta import open_table, parquet_files
-from v6.store.journal import Journal, JournalReader, holder
+from v6.store.journal import Journal, JournalReader
+from v6.store.lock import holder
 from v6.store.maintenance import QUARANTINE, audit, problem_of, set_aside
 from v6.store.outbox import Outbox
 from v6.store.space import Room, free_bytes, keep_reserve, reserve_of, room

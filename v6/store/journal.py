@@ -6,7 +6,6 @@ two runs with the same events have the same hash, and a changed, lost or reorder
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import sqlite3
@@ -23,6 +22,7 @@ import msgspec
 from v6.errors import StoreError
 from v6.model.event import EVENT_TYPES, DecisionsMade, Event, OrderIntended, SnapshotTaken
 from v6.store.guard import refuse_non_finite
+from v6.store.lock import take_lock
 from v6.store.space import give_up_reserve
 
 SCHEMA_VERSION: Final = 1
@@ -170,7 +170,7 @@ class Journal(JournalReader):
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(path)
+        self._lock = take_lock(path)
         try:
             self._db = _open(path, durable)
             super().__init__(path)
@@ -331,36 +331,6 @@ def _kind_filter(kinds: Collection[type[Event]] | None) -> tuple[str, list[str]]
     names = sorted(kind.__name__ for kind in kinds)
     rare = "" if any(kind in BULK for kind in kinds) else f" AND {_NOT_BULK}"
     return f" AND kind IN ({', '.join('?' * len(names))}){rare}", names
-
-
-def holder(path: Path) -> str | None:
-    """Return the id of the process that has the journal open for writing, None if none has."""
-    try:
-        descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDONLY)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
-    finally:
-        os.close(descriptor)
-    return None
-
-
-def _lock(path: Path) -> int:
-    """Take the lock file beside the journal; the kernel lets go of it when the process ends, however it ends."""
-    descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        # flock, not lockf: the lock belongs to this opening, so a second Journal in the same process is refused too.
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
-        os.close(descriptor)
-        raise StoreError(f"{path} is in use by process {holder}; only one may write a journal") from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    return descriptor
 
 
 def _open(path: Path, durable: bool) -> sqlite3.Connection:
