@@ -47,6 +47,7 @@ app.command("explain")(cli_rules.explain)
 app.add_typer(cli_rules.rules, name="rules")
 app.add_typer(cli_paper.paper, name="paper")
 app.command("doctor")(cli_doctor.doctor)
+app.command("quality")(cli_doctor.quality)
 
 
 def main() -> None:
