@@ -50,6 +50,7 @@ app.add_typer(cli_paper.paper, name="paper")
 app.add_typer(cli_strategy.strategy, name="strategy")
 app.command("doctor")(cli_doctor.doctor)
 app.command("backtest")(cli_backtest.backtest)
+app.command("quality")(cli_doctor.quality)
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
-"""The command `v6 doctor`; v6/cli.py registers it."""
+"""The commands `v6 doctor` and `v6 quality`; v6/cli.py registers them."""
 
 from __future__ import annotations
 
 import dataclasses
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -63,6 +64,36 @@ def doctor(
         out.print(table, highlight=False)
         err.print(f"{errors} errors, {warnings} warnings", highlight=False)
     if errors:
+        raise typer.Exit(1)
+
+
+def quality(
+    store: Annotated[Path, typer.Option(help="Store of a desk; it may be running.")] = Path("var/desk"),
+    first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First session.")] = None,
+    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last session.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look for gaps and crossed, stale, delayed, missing and outlying quotes in what was recorded; exit 1 if any."""
+    from v6.pricing.calendar import xnys
+    from v6.store.history import FOLDER
+    from v6.store.quality import quality as judge
+
+    days = [None if moment is None else moment.date() for moment in (first, last)]
+    found = judge(store / FOLDER, xnys(), *days)
+    if as_json:
+        listed = [dataclasses.asdict(finding) | {"share": finding.share} for finding in found.findings]
+        print_json({"rows": found.rows, "first": found.first, "last": found.last, "findings": listed})
+    else:
+        table = Table("table", "symbol", "day", "defect", "count", "share", Column("worst", overflow="fold"))
+        for item in found.findings:
+            worst = _plain("\n".join(item.worst))
+            share = f"{item.share:.1%}"
+            table.add_row(item.table, item.symbol, str(item.day), item.kind, str(item.count), share, worst)
+        if found.findings:
+            out.print(table, highlight=False)
+        span = f", {found.first} to {found.last}" if found.first else ""
+        err.print(f"{found.rows} rows{span}: {sum(f.count for f in found.findings)} defects", highlight=False)
+    if found.findings:
         raise typer.Exit(1)
 
 

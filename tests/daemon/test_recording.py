@@ -23,6 +23,7 @@ from v6.paper.vtime import VirtualClock, VirtualLoop, run_virtual
 from v6.pricing.calendar import xnys
 from v6.store.history import FOLDER, connect
 from v6.store.journal import JournalReader
+from v6.store.quality import quality
 
 DAY = date(2015, 3, 3)
 HOURLY = """\
@@ -120,6 +121,10 @@ def test_each_contract_is_recorded_once_a_sweep_with_what_the_gateway_quoted(rec
     assert interest == errors == 0  # a snapshot is never told the open interest: it stays missing
     band = "SELECT bool_and(abs(strike / spot - 1) <= 0.02 AND expiry - DATE '2015-03-03' BETWEEN 20 AND 40)"
     assert rows(recorded, f"{band} FROM chain_quotes") == [(True,)]
+
+
+def test_a_day_of_the_gateway_has_no_defects(recorded: Run) -> None:
+    assert quality(recorded.store / FOLDER, xnys(), DAY, DAY).findings == ()
 
 
 def test_pacing_is_never_exceeded(recorded: Run) -> None:

@@ -148,6 +148,14 @@ def _of_live(change: Callable[[Path, Random], None]) -> Damage:
     return damage
 
 
+def _empty(file: Path, random: Random) -> None:
+    file.write_bytes(b"")
+
+
+def _unlink(file: Path, random: Random) -> None:
+    file.unlink()
+
+
 def _of_checkpoint(change: Callable[[Path, Random], None]) -> Damage:
     def damage(table: Path, random: Random) -> bool:
         files = sorted((table / "_delta_log").glob("*.checkpoint.parquet"))
@@ -186,12 +194,12 @@ DAMAGES: dict[str, Damage] = {
     "commit missing": commit_missing,
     "commit cut": commit_cut,
     "parquet cut": _of_live(_cut),
-    "parquet empty": _of_live(lambda file, random: file.write_bytes(b"") and None),
-    "parquet missing": _of_live(lambda file, random: file.unlink()),
+    "parquet empty": _of_live(_empty),
+    "parquet missing": _of_live(_unlink),
     "parquet zeros": _of_live(_zeros),
     "checkpoint cut": _of_checkpoint(_cut),
-    "checkpoint empty": _of_checkpoint(lambda file, random: file.write_bytes(b"") and None),
-    "checkpoint missing": _of_checkpoint(lambda file, random: file.unlink()),
+    "checkpoint empty": _of_checkpoint(_empty),
+    "checkpoint missing": _of_checkpoint(_unlink),
     "checkpoint zeros": _of_checkpoint(_zeros),
     "pointer cut": pointer_cut,
     "log missing": log_missing,
