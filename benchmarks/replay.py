@@ -170,7 +170,7 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=15, help="positions at a time")
     parser.add_argument("--clustered", action="store_true", help="sort each file by key and time")
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--only", default="", help="stages whose name has this word, and the floors")
+    parser.add_argument("--only", default="", help="stages whose name begins so, and the floors")
     parser.add_argument("--folder", type=Path, help="where the table is, or is made if it is not there, and stays")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -179,7 +179,7 @@ def main() -> None:
         if not (root / "snapshots").exists():
             root.mkdir(parents=True, exist_ok=True)
             write(root, options.rows, options.slots, clustered=options.clustered)
-        found = measure(root, options.turns, lambda name: options.only in name or name.startswith("floor"))
+        found = measure(root, options.turns, lambda name: name.startswith((options.only, "floor")))
     finally:
         if options.folder is None:
             shutil.rmtree(root)

@@ -79,7 +79,7 @@ MUTANTS: Final = (
            "((restart OR coalesce(NOT verdict{bit}, FALSE)) AND"),
     Mutant("an episode ends while the rule fires on", REPLAY, "AND NOT fired{bit}) AS ends", ") AS ends"),
     Mutant("a latch closes though a rule above decides", REPLAY, "bit, rule, self._free(bit),",
-           "bit, rule, self._may(bit),"),
+           "bit, rule, self._may(bit, self.stateful),"),
     Mutant("a latched rule goes on deciding", REPLAY,
            'return f"acts{bit}" if self.rules[bit].stands_aside and columns else self._may(bit, columns)',
            "return self._may(bit, columns)"),
