@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from ib_async import IB, LimitOrder, MarketOrder, Stock
@@ -248,3 +248,15 @@ def test_shares_are_bought_at_the_ask_for_half_a_cent_each_and_a_dollar_at_least
         assert stage.gateway.positions() == {SPY.con_id: 410}
 
     play(story, market=fund(), cash=200_000)
+
+
+def test_a_night_that_comes_a_little_early_does_not_pay_twice() -> None:
+    async def story(stage: Stage) -> None:
+        stage.gateway.hold(SPY, 100, D("210.00"))
+        await until(stage, NIGHT.replace(minute=0) - timedelta(milliseconds=1))
+        stage.gateway.nights.run(stage.clock.now())
+        assert stage.gateway.ledger.accrued == 92
+        await until(stage, NIGHT)
+        assert stage.gateway.ledger.accrued == 92
+
+    play(story, at=BEFORE, market=fund(PAID))
