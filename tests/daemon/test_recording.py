@@ -24,6 +24,7 @@ from v6.pricing.calendar import xnys
 from v6.store.history import FOLDER, connect
 from v6.store.journal import JournalReader
 from v6.store.quality import quality
+from v6.store.query import connect as tables
 
 DAY = date(2015, 3, 3)
 HOURLY = """\
@@ -71,7 +72,10 @@ def day(folder: Path, recording: str | None, stop_at: datetime | None = None) ->
         market = WithFutures(HistoryMarket(walked(), 1), 1)
         gateway = PaperGateway(market, clock=clock, cash=CASH, seed=1, step_s=60.0)
         port = await gateway.start()
-        settings = Settings(root, run.store, "127.0.0.1", port, cycle_s=300.0, durable=False, flush_every=1_000)
+        settings = Settings(
+            root, run.store, "127.0.0.1", port,
+            cycle_s=300.0, durable=False, flush_every=1_000, health_every=10, keep_greeks=True,
+        )  # fmt: skip
         if stop_at is not None:
             first = Daemon(settings, clock, calendar)
             first.books.listen(hear)
@@ -125,6 +129,23 @@ def test_each_contract_is_recorded_once_a_sweep_with_what_the_gateway_quoted(rec
 
 def test_a_day_of_the_gateway_has_no_defects(recorded: Run) -> None:
     assert quality(recorded.store / FOLDER, xnys(), DAY, DAY).findings == ()
+
+
+def test_the_desks_health_and_the_greeks_of_each_leg_are_tables(recorded: Run) -> None:
+    db = tables(recorded.store / "tables")
+    cycles = (
+        "SELECT list(cycle ORDER BY cycle), bool_and(link = 'healthy'), max(pacing_errors), min(lines) > 0 FROM health"
+    )
+    assert db.execute(cycles).fetchall() == [([10, 20, 30, 40, 50, 60, 70], True, 0, True)]
+    # The one condor of the day: its four legs in each snapshot that has the position, which sums them up.
+    sums = """
+        SELECT count(*), bool_and(n = 4 AND abs(delta - total) < 1e-9) FROM (
+            SELECT s.snapshot_id, s.delta, count(*) AS n, sum(l.ratio * g.delta) AS total
+            FROM snapshots s JOIN legs l ON l.position_id = s.key JOIN greeks g USING (snapshot_id, con_id)
+            WHERE s.delta NOTNULL GROUP BY ALL)"""
+    (counted, agree), *_ = db.execute(sums).fetchall()
+    assert counted > 10
+    assert agree
 
 
 def test_pacing_is_never_exceeded(recorded: Run) -> None:
