@@ -7,6 +7,7 @@ millisecond, and is what the soak draws from.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Final
@@ -147,7 +148,14 @@ class Author:
 def draw_rules(random: Random) -> tuple[Rule, ...]:
     """Return some rules; half of the sets divide nothing, so that the quick way of the generated code is taken."""
     plain = random.random() < 0.5
-    return tuple(_rule(random, bit, plain) for bit in range(random.choice((1, 2, 3, 4, 4, 5))))
+    rules = tuple(_rule(random, bit, plain) for bit in range(random.choice((1, 2, 3, 4, 4, 5))))
+    return tuple(_forgetful(rule) for rule in rules) if random.random() < 0.4 else rules
+
+
+def _forgetful(rule: Rule) -> Rule:
+    """Return the rule without what is remembered after it fired; a replay of such rules leaves most rows out."""
+    alert = rule.alert if rule.then.kind is ActionKind.ALERT else None
+    return replace(rule, keep_s=0, cooldown_s=0, alert=alert)
 
 
 def _rule(random: Random, bit: int, plain: bool) -> Rule:

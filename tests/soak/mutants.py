@@ -123,7 +123,6 @@ MUTANTS: Final = (
     Mutant("`for` runs on over rows left out", REPLAY, "(NOT (restart OR skipped) AND {ran})", "(NOT (restart) AND {ran})"),
     Mutant("missing_for runs on over rows left out", REPLAY, "coalesce(place - lag(place) OVER life = 1, FALSE)", "TRUE"),
     Mutant("an episode runs on over rows left out", REPLAY, "(skipped OR coalesce(max(", "(coalesce(max("),
-    Mutant("rows before the first that matters are not left out", REPLAY, "coalesce(lag(place) OVER life, 0) > 1", "lag(place) OVER life > 1"),
     Mutant("unknown rows of what waits are left out", REPLAY, "*self.words.unknown(self.stateful)]", "*self.words.unknown(holds)]"),
     Mutant("rows on which an alert is due are left out", REPLAY, "[*self.words.known(holds), ", "["),
     Mutant("a first value is there before it came", REPLAY, "CASE WHEN t >= from_{name} THEN value_{name} END", "value_{name}"),
