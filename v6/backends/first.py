@@ -15,25 +15,36 @@ from v6.model.catalogue import Field, Kind, Scope
 
 
 def first_case(rules: Sequence[Rule]) -> str:
-    """Return the rule that decides as an SQL expression; the rules have neither folds nor anything they remember."""
+    """Return the rule that decides as an SQL expression; the rules have neither folds nor anything they remember.
+
+    It is an ENUM of the rules' ids: grouping ten million of them costs a third less than grouping words.
+    """
     portfolio = [rule for rule in rules if rule.scope is Scope.PORTFOLIO]
     position = [rule for rule in rules if rule.scope is not Scope.PORTFOLIO]
-    return f"CASE WHEN key = '' THEN {_scope(portfolio)} ELSE {_scope(position)} END"
+    ids = "ENUM({})".format(", ".join(f"'{rule.id}'" for rule in rules))
+    return f"CASE WHEN key = '' THEN {_scope(portfolio, ids)} ELSE {_scope(position, ids)} END"
 
 
-def _scope(rules: Sequence[Rule]) -> str:
-    exact = _chain([(rule, _verdict(rule) + _barrier(rule, rules[:place])) for place, rule in enumerate(rules)])
-    read = {field.name: field for rule in rules for field in fields_of(rule.when)}
+def _scope(rules: Sequence[Rule], ids: str) -> str:
+    exact = _chain([(rule, _verdict(rule) + _barrier(rule, rules[:place])) for place, rule in enumerate(rules)], ids)
+    matter = {field.name: field for rule in _told_by_missing(rules) for field in fields_of(rule.when)}
     # Arithmetic can lack a result though nothing it reads is missing.
-    if not read or any(can_be_missing(rule.when, lambda symbol: False) for rule in rules):
+    if any(can_be_missing(rule.when, lambda symbol: False) for rule in rules):
         return exact
-    quick = _chain([(rule, lower(rule.when, {})) for rule in rules])
-    return f"CASE WHEN {_lacking(list(read.values()))} THEN {exact} ELSE {quick} END"
+    quick = _chain([(rule, lower(rule.when, {})) for rule in rules], ids)
+    return f"CASE WHEN {_lacking(list(matter.values()))} THEN {exact} ELSE {quick} END" if matter else quick
 
 
-def _chain(tests: Sequence[tuple[Rule, str]]) -> str:
-    arms = [f"WHEN {test} THEN '{rule.id}'" for rule, test in tests if rule.decides]
-    return f"CASE {' '.join(arms)} END" if arms else "CAST(NULL AS VARCHAR)"
+def _told_by_missing(rules: Sequence[Rule]) -> list[Rule]:
+    """Return the rules of which it matters that they are unknown; any other simply does not act then, as in SQL."""
+    barred = [place for place, rule in enumerate(rules) if rule.decides and not rule.then.kind.reduces_risk]
+    last = max(barred, default=0)
+    return [r for place, r in enumerate(rules) if len(r.conditions) > 1 or (r.protective and place < last)]
+
+
+def _chain(tests: Sequence[tuple[Rule, str]], ids: str) -> str:
+    arms = [f"WHEN {test} THEN CAST('{rule.id}' AS {ids})" for rule, test in tests if rule.decides]
+    return f"CASE {' '.join(arms)} END" if arms else f"CAST(NULL AS {ids})"
 
 
 def _verdict(rule: Rule) -> str:
