@@ -17,8 +17,9 @@ setup: $(READY)
 demo: $(READY)
 	$(BIN)/v6 demo
 
+# A process for each core; a file's tests stay together, so that what they share is made once.
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff check .
