@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from v6.daemon.daemon import Daemon
-from v6.daemon.settings import Settings
+from v6.daemon.settings import ONCE_A_DAY_S, RECONCILE_EVERY_S, Settings
 from v6.errors import V6Error
 from v6.model import event as e
 from v6.paper.gateway import PaperGateway
@@ -158,6 +158,8 @@ async def _trade(
         flush_every=1_000_000,
         # In memory no link is ever half open, and seventeen thousand heartbeats a day would be most of the work.
         heartbeat_s=None,
+        # Nobody else trades an account in memory: compared at the start, after gaps and once a session is enough.
+        reconcile_every_s=ONCE_A_DAY_S if plan.speed is None else RECONCILE_EVERY_S,
         # Nobody reads the tables of a headless run before its end; a watched one is looked into as it goes.
         flush_at_close=plan.speed is not None,
         look_every_s=LOOK_EVERY_S if watcher is None else 0.0,

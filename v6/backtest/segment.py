@@ -14,7 +14,7 @@ from typing import Final
 from v6.backtest.free import NO_FEES, FreeMarket
 from v6.backtest.record import DayMark, Recorder, SegmentResult
 from v6.daemon.daemon import Daemon
-from v6.daemon.settings import Settings
+from v6.daemon.settings import ONCE_A_DAY_S, Settings
 from v6.demo import BEFORE_OPEN
 from v6.errors import V6Error
 from v6.paper.gateway import PaperGateway
@@ -152,6 +152,7 @@ class _Run:
             durable=False,
             flush_every=1_000_000,
             heartbeat_s=None,
+            reconcile_every_s=ONCE_A_DAY_S,
             flush_at_close=False,
             # The desk is a copy of its own; the run-off's change of it is told, not looked for.
             look_every_s=NEVER_S,

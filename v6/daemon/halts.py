@@ -9,7 +9,7 @@ from typing import TypeAlias
 from v6.daemon.clocks import SKEW_S
 from v6.daemon.policy import Policy
 from v6.execution.ledger import Ledger
-from v6.ib.reconnect import Downtime, stops_opens
+from v6.ib.reconnect import Downtime, quiet_until, stops_opens
 from v6.model.decision import ActionKind, Decision
 from v6.model.order import OrderState
 from v6.model.snapshot import PORTFOLIO_KEY
@@ -25,10 +25,11 @@ class Halts:
         self._ledger = ledger
         self._downtimes = downtimes
         self._sources = sources
+        self._quiet_until: datetime | None = None
 
     def reasons(self, at: datetime, skew_s: float, decisions: Sequence[Decision], policy: Policy) -> tuple[str, ...]:
         """Return every reason why nothing may open at the moment, in words; empty if something may."""
-        down = stops_opens(self._downtimes, at)
+        down = self._downtime(at)
         return (
             *(reason for source in self._sources for reason in source()),
             *([] if down is None else [down]),
@@ -36,6 +37,13 @@ class Halts:
             *([f"the broker's clock and ours differ by {skew_s:.0f} s"] if skew_s > SKEW_S else []),
             *of_rules(decisions, policy),
         )
+
+    def _downtime(self, at: datetime) -> str | None:
+        if self._quiet_until is not None and at < self._quiet_until:
+            return None
+        down = stops_opens(self._downtimes, at)
+        self._quiet_until = quiet_until(self._downtimes, at) if down is None else None
+        return down
 
 
 def in_doubt(ledger: Ledger) -> Iterator[str]:

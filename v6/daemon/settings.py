@@ -6,13 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from v6.daemon.supervise import HEARTBEAT_S
 from v6.ib.reconnect import IB_NORTH_AMERICA, Downtime
 
 SelfCheck: TypeAlias = Callable[[Path, date], tuple[str, ...]]
 """From a store and a UTC day to what is wrong with the decisions on record; runs in a thread of its own."""
+
+
+RECONCILE_EVERY_S: Final = 900.0
+ONCE_A_DAY_S: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,6 @@ class Settings:
     adopt: bool = False
     require_diff: bool = False
     self_check: SelfCheck | None = None
-    reconcile_every_s: float = 900.0
+    reconcile_every_s: float = RECONCILE_EVERY_S
     health_every: int = 0
     keep_greeks: bool = False

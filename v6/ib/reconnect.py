@@ -90,6 +90,13 @@ def stops_opens(calendar: Sequence[Downtime], at: datetime) -> str | None:
     return f"{down.name} begins at {begins:%H:%M} UTC"
 
 
+def quiet_until(calendar: Sequence[Downtime], at: datetime) -> datetime:
+    """Return until when `stops_opens`, which says nothing at the moment, need not be asked again; at most a day."""
+    day = timedelta(days=1)
+    begins = [begin for down in calendar if (begin := down.begins_within(at, day)) is not None]
+    return min(begins, default=at + day) - STOP_OPENS
+
+
 @dataclass(frozen=True, slots=True)
 class Retry:
     """The attempts since the connection was last good."""

@@ -47,12 +47,13 @@ def wing_strikes(
     strikes: Strikes, spread: Spread, anchor: float, spot: float, listed: Mapping[float, object] | set[float]
 ) -> list[float]:
     """Return the strikes that may be the wing of this anchor: one, or all beyond it where a delta chooses."""
-    beyond = [s for s in listed if (s - anchor) * spread.outward > 0]
+    outward = spread.outward
+    if strikes.width is not None:
+        wanted = anchor + outward * strikes.width
+        return [wanted] if wanted in listed else []
+    beyond = [s for s in listed if (s - anchor) * outward > 0]
     if strikes.wing_delta is not None:
         return sorted(beyond)
-    if strikes.width is not None:
-        wanted = anchor + spread.outward * strikes.width
-        return [s for s in beyond if s == wanted]
     assert strikes.width_ratio is not None
     wanted = anchor + spread.outward * strikes.width_ratio * spot
     nearest = min(beyond, key=lambda s: (abs(s - wanted), s), default=None)
