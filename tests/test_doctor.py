@@ -50,6 +50,7 @@ def test_a_sound_desk_exits_0_and_says_what_was_looked_at(store: Path) -> None:
     assert list(dict.fromkeys(a.split()[0] for a in areas)) == [
         "journal",
         "table",
+        "history",
         "disk",
         "clock",
         "packages",

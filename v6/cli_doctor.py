@@ -27,10 +27,10 @@ def doctor(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check journal, tables, disk, clock, packages and desk; exit 0 sound (perhaps with warnings), 1 errors, 2 usage.
+    """Check journal, tables, history, disk, clock, packages, desk; exit 0 sound (perhaps with warnings), 1 errors.
 
     Damaged tables are set aside, never deleted, and written anew from the journal. A damaged journal is only mended
-    by a backup.
+    by a backup. Of the market's history, which no journal holds, only what is damaged is set aside.
     """
     from v6.doctor import examine
     from v6.store.backup import backup as copy_journal

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from v6.errors import Severity, StoreError
 from v6.store.health import JOURNAL, Check, Level, check_journal, check_room, check_tables
+from v6.store.history_health import check_history
 from v6.store.journal import JournalReader
 
 _REQUIREMENT: Final = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?P<ranges>[<>=!~][^;]*)?(?P<marker>;.*)?$")
@@ -22,11 +23,13 @@ _SKEW: Final = timedelta(minutes=1)
 
 def examine(desk: Path, store: Path, *, deep: bool = False) -> list[Check]:
     """Return all checks, in the order in which they matter; nothing is changed but a temporary file in the store."""
+    now = datetime.now(UTC)
     return [
         *check_journal(store),
         *check_tables(store, deep=deep),
+        *check_history(store, now, deep=deep),
         *check_room(store),
-        *check_clock(store, datetime.now(UTC), clock_synchronised),
+        *check_clock(store, now, clock_synchronised),
         *check_packages(metadata.requires("v6") or [], _installed),
         *check_desk_files(desk),
     ]

@@ -38,6 +38,34 @@ def test_a_mistake_in_the_calendar_is_found_with_those_in_the_rules(tmp_path: Pa
     assert load_desk(tmp_path) == load_texts(desk()), "the rules do not depend on it"
 
 
+RECORDING = """\
+version: 1
+every_s: 1800
+watched:
+  - {symbol: SPX, sec_type: IND, exchange: CBOE}
+chains:
+  - {symbol: SPX, trading_class: SPXW, dte_min: 20, dte_max: 60, strikes: 0.1}
+"""
+
+
+def test_a_mistake_in_the_recording_plan_is_found_with_those_in_the_rules(tmp_path: Path) -> None:
+    write(tmp_path, desk() | {"recording.yaml": RECORDING})
+    assert check_desk(tmp_path) == []
+    write(
+        tmp_path, {"recording.yaml": RECORDING.replace("every_s", "every"), "events.yaml": "version: 1\nsymbols: 3\n"}
+    )
+    assert list(map(str, check_desk(tmp_path))) == [
+        "events.yaml:2:10: bad-value: `symbols` must be a mapping of keys, not 3",
+        "recording.yaml:1:1: missing-key: `every_s` is missing in the file",
+        "recording.yaml:2:1: unknown-key: no key `every` here (did you mean `every_s`?)",
+    ]
+    (tmp_path / "events.yaml").unlink()
+    (tmp_path / "recording.yaml").unlink()
+    (tmp_path / "recording.yaml").symlink_to(tmp_path / "elsewhere.yaml")
+    assert [(d.span.file, d.code) for d in check_desk(tmp_path)] == [("recording.yaml", "symlink")]
+    assert load_desk(tmp_path) == load_texts(desk()), "the rules do not depend on it"
+
+
 def test_an_example_that_the_rule_contradicts_stops_the_desk() -> None:
     with pytest.raises(ConfigError) as caught:
         load_texts(desk(swapped(RULE, {"pnl_ratio: 0.4}": "pnl_ratio: 0.5}"})))

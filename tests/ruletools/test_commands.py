@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -146,6 +147,9 @@ def test_the_pre_commit_hooks_call_commands_that_exist() -> None:
         program, command, *_ = hook["entry"].split()
         assert program == "v6"
         assert v6(command, "--help").returncode == 0
+    looked_at = ("rules/a/b.yaml", "strategies/a.yaml", "events.yaml", "recording.yaml")
+    assert all(re.search(hooks[0]["files"], name) for name in looked_at)
+    assert not any(re.search(hooks[0]["files"], name) for name in ("docs/events.yaml", "other.yaml", "rules/a.md"))
 
 
 def test_the_documented_rule_test_passes(desk: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.store.samples import AT, decisions, one_of_each, snapshot
 from v6.errors import StoreError
-from v6.model.event import FindingRaised
+from v6.model.event import Event, FindingRaised, GreeksTaken, HealthMeasured, QueueListed
 from v6.store import outbox as outbox_module
 from v6.store.delta import open_table, parquet_files
 from v6.store.journal import Journal, JournalReader
@@ -220,6 +220,15 @@ def test_events_pruned_before_they_were_copied_are_missed_loudly(journal: Journa
     journal.prune(4)
     with pytest.raises(StoreError, match="pruned up to 4"):
         outbox.flush()
+
+
+@pytest.mark.parametrize("kind", [QueueListed, GreeksTaken, HealthMeasured])
+def test_what_the_desk_tells_of_itself_is_missed_as_loudly(journal: Journal, root: Path, kind: type[Event]) -> None:
+    (event,) = (event for event in one_of_each() if isinstance(event, kind))
+    journal.append(event)
+    journal.prune(1)
+    with pytest.raises(StoreError, match="pruned up to 1"):
+        Outbox(journal, root).flush()
 
 
 def test_pruning_all_that_was_flushed_is_no_loss(journal: Journal, root: Path) -> None:

@@ -9,6 +9,7 @@ from jsonschema import Draft7Validator
 
 from v6.errors import Diagnostic, Span
 from v6.lang import source
+from v6.lang.hints import did_you_mean
 from v6.lang.schema import _VERSION, Schema, _diagnostics, _object
 from v6.model.contract import SecType
 from v6.model.recording import Band, RecordingPlan, Watched
@@ -56,17 +57,32 @@ def read_recording(text: str, file: str = RECORDING) -> tuple[RecordingPlan | No
     plain: Any = source.plain(root)
     found = [d for error in _validator().iter_errors(plain) for d in _diagnostics(error, root)]
     if found:
-        return None, sorted(found, key=lambda d: (d.span, d.message))
+        return None, _in_order(found)
     watched = tuple(Watched(w["symbol"], SecType(w["sec_type"]), w["exchange"]) for w in plain["watched"])
     chains = tuple(
         Band(c["symbol"], c["trading_class"], c["dte_min"], c["dte_max"], float(c["strikes"])) for c in plain["chains"]
     )
     known = {w.symbol for w in watched if w.sec_type is not SecType.FUTURE}
-    for chain in chains:
+    for number, chain in enumerate(chains):
         if chain.symbol not in known:
-            text = f"chain of {chain.symbol}: its underlying is not among `watched`, so no strikes can be chosen"
-            found.append(Diagnostic(Span(file, 1, 1), "bad-value", text))
+            message = f"the underlying {chain.symbol} is not in `watched`, so no strikes can be chosen"
+            hint = did_you_mean(chain.symbol, known) or f"add {chain.symbol} to `watched` as IND or STK"
+            found.append(Diagnostic(_place(root, number, "symbol"), "bad-value", message, hint))
         if chain.dte_min > chain.dte_max:
-            text = f"chain of {chain.symbol}: dte_min {chain.dte_min} is above dte_max {chain.dte_max}"
-            found.append(Diagnostic(Span(file, 1, 1), "bad-value", text))
-    return (None, found) if found else (RecordingPlan(plain["every_s"], watched, chains), [])
+            message = f"`dte_min` {chain.dte_min} is above `dte_max` {chain.dte_max}, so no expiry is between them"
+            found.append(Diagnostic(_place(root, number, "dte_min"), "bad-value", message, "swap them"))
+    return (None, _in_order(found)) if found else (RecordingPlan(plain["every_s"], watched, chains), [])
+
+
+def _in_order(found: list[Diagnostic]) -> list[Diagnostic]:
+    return sorted(found, key=lambda d: (d.span, d.message))
+
+
+def _place(root: source.Node, number: int, key: str) -> Span:
+    """Return where the value of a chain's key stands, in a file that has passed the schema."""
+    chains = root.get("chains") if isinstance(root, source.Mapping) else None
+    assert isinstance(chains, source.Sequence)
+    chain = chains.items[number]
+    value = chain.get(key) if isinstance(chain, source.Mapping) else None
+    assert value is not None
+    return value.span

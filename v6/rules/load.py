@@ -10,6 +10,7 @@ from v6.errors import ConfigError, Diagnostic, Severity
 from v6.lang.desk import Desk, Example, Rule
 from v6.lang.events import EVENTS, read_events
 from v6.lang.load import read_desk
+from v6.lang.recording import RECORDING, read_recording
 from v6.model.catalogue import Value
 from v6.rules.tree import TEST_SUFFIX, Tree, read_one, read_tree
 
@@ -46,17 +47,20 @@ def load_texts(files: Mapping[str, str]) -> Desk:
 def check_desk(root: Path) -> list[Diagnostic]:
     """Return every error and warning about the desk in a folder, in the order of files and lines.
 
-    Of rule tests only that they can be read; `v6.ruletools` runs them.
+    Calendar and recording plan are among it. Of rule tests only that they can be read; `v6.ruletools` runs them.
     """
     tree = read_tree(root)
-    return _in_order([*tree.diagnostics, *_judge_tree(tree)[1], *_check_events(root)])
+    return _in_order([*tree.diagnostics, *_judge_tree(tree)[1], *_check_beside(root)])
 
 
-def _check_events(root: Path) -> list[Diagnostic]:
-    text = read_one(root, EVENTS)
-    if text is None:
-        return []
-    return [text] if isinstance(text, Diagnostic) else read_events(text)[1]
+def _check_beside(root: Path) -> Iterator[Diagnostic]:
+    """Yield what is wrong with the files beside rules/, each of which need not be there."""
+    for name, read in ((EVENTS, read_events), (RECORDING, read_recording)):
+        text = read_one(root, name)
+        if isinstance(text, Diagnostic):
+            yield text
+        elif text is not None:
+            yield from read(text)[1]
 
 
 def _judge_tree(tree: Tree) -> tuple[Desk | None, list[Diagnostic]]:

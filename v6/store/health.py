@@ -14,9 +14,10 @@ from v6.errors import StoreError
 from v6.store.commits import commits
 from v6.store.compare import difference
 from v6.store.delta import open_table, parquet_files
+from v6.store.history import FOLDER, audit_history
 from v6.store.journal import Journal, JournalReader
 from v6.store.lock import holder
-from v6.store.maintenance import QUARANTINE, audit, problem_of, set_aside
+from v6.store.maintenance import FROM_JOURNAL, QUARANTINE, audit, problem_of, set_aside
 from v6.store.outbox import Outbox
 from v6.store.space import Room, free_bytes, keep_reserve, reserve_of, room
 from v6.store.tables import TABLES
@@ -82,11 +83,16 @@ def check_tables(store: Path, *, deep: bool = False) -> list[Check]:
         return [Check("tables", Level.ERROR, f"they cannot be held to the journal: {error}")]
     running = holder(store / JOURNAL) is not None
     found = [_check_table(root, name, journal, deep, running) for name in TABLES]
+    return [*found, *check_aside("tables", root)]
+
+
+def check_aside(area: str, root: Path) -> list[Check]:
+    """Return a warning if there is something under root that an audit has set aside."""
     aside = sorted(file.name for file in (root / QUARANTINE).iterdir()) if (root / QUARANTINE).is_dir() else []
-    if aside:
-        text = f"{len(aside)} damaged files or tables were set aside in {QUARANTINE}: {', '.join(aside[:5])}"
-        found.append(Check("tables", Level.WARNING, text, "look at them, then delete the folder"))
-    return found
+    if not aside:
+        return []
+    text = f"{len(aside)} damaged files or tables were set aside in {QUARANTINE}: {', '.join(aside[:5])}"
+    return [Check(area, Level.WARNING, text, "look at them, then delete the folder")]
 
 
 def check_room(store: Path) -> list[Check]:
@@ -113,7 +119,7 @@ def check_room(store: Path) -> list[Check]:
 
 
 def repair(store: Path, *, deep: bool = False) -> list[str]:
-    """Mend the tables from the journal and allocate its reserve; return in words what was done.
+    """Mend the tables from the journal and the history by itself, and allocate the reserve; return what was done.
 
     Raises StoreError while the desk runs, and when the journal itself is damaged: that only a backup mends.
     """
@@ -125,6 +131,7 @@ def repair(store: Path, *, deep: bool = False) -> list[str]:
         if keep_reserve(journal.path):
             done.append(f"allocated the reserve {reserve_of(journal.path).name}")
         done += audit(root)
+        done += [f"{FOLDER}: {text}" for text in audit_history(store / FOLDER)]
         if deep:
             done += _set_aside_different(journal, root)
         behind = {name: _offset(root, name) for name in TABLES}
@@ -148,13 +155,18 @@ def _check_table(root: Path, name: str, journal: JournalReader, deep: bool, runn
             problem, mend = difference(journal, root, name), "v6 doctor --deep --repair writes it anew"
         if problem is not None:
             return Check(area, Level.ERROR, problem, mend)
-        table = open_table(path)
-        files, offset = parquet_files(table), table.transaction_version(OFFSET) or 0
+        return check_size(area, path, "event", "; every row is the journal's" if deep else "")
     except StoreError as error:
         return Check(area, Level.ERROR, str(error), mend)
+
+
+def check_size(area: str, path: Path, ends_at: str, note: str = "") -> Check:
+    """Return what there is to say of a sound table; `ends_at` names what its offset counts. Raises StoreError."""
+    table = open_table(path)
+    files, offset = parquet_files(table), table.transaction_version(OFFSET) or 0
     size = sum(Path(file).stat().st_size for file in files)
-    text = f"version {table.version()}, to event {offset}; {len(files)} files, {size / 1e6:.1f} MB"
-    text += f"; {len(commits(path))} commits in the log" + ("; every row is the journal's" if deep else "")
+    text = f"version {table.version()}, to {ends_at} {offset}; {len(files)} files, {size / 1e6:.1f} MB"
+    text += f"; {len(commits(path))} commits in the log{note}"
     if len(files) > MOST_FILES:
         return Check(area, Level.WARNING, f"{text}: too many files", "they are compacted as the desk runs")
     return Check(area, Level.OK, text)
@@ -170,7 +182,7 @@ def _set_aside_different(journal: Journal, root: Path) -> list[str]:
                 problem = str(error)
             if problem:
                 set_aside(root / name)
-                done.append(f"{name}: {problem}; set aside, to be written anew from the journal")
+                done.append(f"{name}: {problem}; set aside, {FROM_JOURNAL}")
     return done
 
 

@@ -28,14 +28,14 @@ from v6.model.recording import Observation
 from v6.store.columns import DAY, INT, MOMENT, REAL, TEXT, TableRow, arrow_rows, schema
 from v6.store.commits import ORIGIN
 from v6.store.delta import create_or_open, fitted, open_table, table_folder
-from v6.store.maintenance import audit_table
+from v6.store.maintenance import QUARANTINE, audit_table
 from v6.store.query import view_of
 from v6.store.running import greek_cells
 from v6.store.travel import OFFSET
 from v6.store.upkeep import tidy
 
 FOLDER: Final = "history"
-_SPOOL: Final = "_spool"
+SPOOL: Final = "_spool"
 _LEAST_FREE: Final = 500 * 2**20
 
 _MARKET: Final = {"bid": REAL, "ask": REAL, "bid_size": REAL, "ask_size": REAL, "last": REAL, "close": REAL}
@@ -59,9 +59,9 @@ class History:
     def __init__(self, root: Path, every_s: int) -> None:
         self._root = root
         self._every_s = every_s
-        self._spool = root / _SPOOL
+        self._spool = root / SPOOL
         self._spool.mkdir(parents=True, exist_ok=True)
-        self.mended = [text for name in TABLES if (root / name).is_dir() for text in audit_table(root / name)]
+        self.mended = audit_history(root)
         for left in self._spool.glob("*.part"):
             left.unlink()  # a batch that was not yet whole; its contracts are asked again
         for name, columns in TABLES.items():
@@ -131,6 +131,15 @@ class History:
     @staticmethod
     def _offset(table: DeltaTable) -> int:
         return table.transaction_version(OFFSET) or 0
+
+
+def audit_history(root: Path) -> list[str]:
+    """Mend the tables of a history after a crash and return, in words, what was mended; nobody may be writing it.
+
+    A batch whose commit was torn is lost unless it is in the spool; a table damaged in another way begins anew.
+    """
+    then = f"and begins anew: what it held is in {QUARANTINE} only"
+    return [text for name in TABLES if (root / name).is_dir() for text in audit_table(root / name, then)]
 
 
 def connect(root: Path) -> duckdb.DuckDBPyConnection:

@@ -20,12 +20,22 @@ from typing import Final
 import msgspec
 
 from v6.errors import StoreError
-from v6.model.event import EVENT_TYPES, DecisionsMade, Event, OrderIntended, SnapshotTaken
+from v6.model.event import (
+    EVENT_TYPES,
+    DecisionsMade,
+    Event,
+    GreeksTaken,
+    HealthMeasured,
+    OrderIntended,
+    QueueListed,
+    SnapshotTaken,
+)
 from v6.store.guard import refuse_non_finite
 from v6.store.lock import take_lock
 from v6.store.space import give_up_reserve
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""Format 1 had snapshots and decisions only among what `prune` drops; a writer makes it format 2 when it opens it."""
 TAIL_CHECKED: Final = 256
 """Events whose hashes are checked whenever a journal is opened for writing."""
 
@@ -34,12 +44,13 @@ _GENESIS: Final = hashlib.sha256(b"v6 journal 1").digest()
 
 # The bulk of the log and the only bodies that `prune` may drop. The literal is part of the partial index below and
 # must stay the same text in queries, else SQLite does not see that the index applies.
-BULK: Final = (SnapshotTaken, DecisionsMade)
-_NOT_BULK: Final = "kind NOT IN ('SnapshotTaken', 'DecisionsMade')"
+BULK: Final = (SnapshotTaken, DecisionsMade, QueueListed, GreeksTaken, HealthMeasured)
+_NOT_BULK: Final = "kind NOT IN ('SnapshotTaken', 'DecisionsMade', 'QueueListed', 'GreeksTaken', 'HealthMeasured')"
 
+_RARE_INDEX: Final = f"CREATE INDEX log_rare ON log (kind, seq) WHERE {_NOT_BULK};"
 _CREATE: Final = f"""
 CREATE TABLE log (seq INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL, chain BLOB NOT NULL, body BLOB);
-CREATE INDEX log_rare ON log (kind, seq) WHERE {_NOT_BULK};
+{_RARE_INDEX}
 CREATE INDEX log_pruned ON log (kind, seq) WHERE body IS NULL;
 CREATE TABLE intents (intent_id TEXT PRIMARY KEY, order_ref TEXT NOT NULL UNIQUE, seq INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE state (key TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
@@ -230,16 +241,15 @@ class Journal(JournalReader):
         return self._chain.hex()
 
     def prune(self, upto: int) -> int:
-        """Drop the bodies of snapshots and decisions with seq <= upto, keep their hashes; return how many.
+        """Drop the bodies of the BULK events with seq <= upto, keep their hashes; return how many.
 
         The caller must know that they are in the tables and that the tables are on the disk: Delta does no fsync.
         """
-        names = [kind.__name__ for kind in BULK]
-        query = "UPDATE log SET body = NULL WHERE seq <= ? AND kind IN (?, ?) AND body IS NOT NULL"
+        query = f"UPDATE log SET body = NULL WHERE seq <= ? AND NOT {_NOT_BULK} AND body IS NOT NULL"
         if upto > self._seq:
             raise ValueError(f"the journal ends at {self._seq}, it cannot be pruned up to {upto}")
         with self._writing():
-            return self._db.execute(query, (upto, *names)).rowcount
+            return self._db.execute(query, (upto,)).rowcount
 
     def close(self) -> None:
         """Fold the WAL into the file and let another process open the journal."""
@@ -345,23 +355,30 @@ def _open(path: Path, durable: bool) -> sqlite3.Connection:
                 f"BEGIN IMMEDIATE; {_CREATE} PRAGMA application_id = {_APPLICATION_ID}; "
                 f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
-        _check_identity(db, path)
+        if _check_identity(db, path) == 1:
+            # A version that knows only format 1 would not see that other tables can lack what was pruned: the number
+            # keeps it out. The index is made anew in the same transaction, so a crash leaves the one or the other.
+            db.executescript(
+                f"BEGIN IMMEDIATE; DROP INDEX log_rare; {_RARE_INDEX} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            )
     except BaseException:
         db.close()
         raise
     return db
 
 
-def _check_identity(db: sqlite3.Connection, path: Path) -> None:
+def _check_identity(db: sqlite3.Connection, path: Path) -> int:
+    """Return the format of the journal; of format 1 readers only miss the index, as queries name what it left out."""
     application = db.execute("PRAGMA application_id").fetchone()[0]
     if application != _APPLICATION_ID:
         raise StoreError(f"{path} is an SQLite database but not a V6 journal")
     version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version != SCHEMA_VERSION:
+    if version not in (1, SCHEMA_VERSION):
         raise StoreError(
             f"{path} has journal format {version}, this V6 writes format {SCHEMA_VERSION}; "
             f"use the version of V6 that wrote it, or start with a new journal"
         )
+    return int(version)
 
 
 def _damaged(path: Path, problem: str) -> str:

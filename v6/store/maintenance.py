@@ -22,6 +22,7 @@ from v6.store.delta import open_table
 from v6.store.tables import TABLES
 
 QUARANTINE: Final = "_quarantine"
+FROM_JOURNAL: Final = "to be written anew from the journal"
 _FRESH_S: Final = 3600.0
 
 
@@ -78,8 +79,8 @@ def _content_before(path: Path, first: int) -> Content:
     return content_of_checkpoint(path / "_delta_log" / f"{first:020}.checkpoint.parquet")
 
 
-def audit_table(path: Path) -> list[str]:
-    """Mend one table, as `audit` does, and return what was mended."""
+def audit_table(path: Path, then: str = FROM_JOURNAL) -> list[str]:
+    """Mend one table, as `audit` does, and return what was mended; `then` says what becomes of one set aside whole."""
     for left in path.glob("_v6_*/"):
         shutil.rmtree(left)  # where the trimming of the log was at work when the process died
     found = _drop_torn_commits(path)
@@ -93,7 +94,7 @@ def audit_table(path: Path) -> list[str]:
         problem = problem_of(path)
     if problem:
         set_aside(path)
-        found.append(f"{path.name}: {problem}; set aside, to be written anew from the journal")
+        found.append(f"{path.name}: {problem}; set aside, {then}")
     elif dropped:
         listed = ", ".join(map(str, dropped))
         found.append(f"{path.name}: checkpoints could not be read, set aside: {listed}")
