@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from v6.errors import StoreError
+from v6.store.disk import to_disk
 from v6.store.journal import JournalReader
 
 
@@ -33,12 +34,7 @@ def backup(journal: Path, to: Path) -> int:
         copy = JournalReader(part)
         copy.verify()
         last = copy.last_seq
-        for place in (part, part.parent):
-            descriptor = os.open(place, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        to_disk(part, part.parent)
         os.link(part, to)  # unlike a rename it never replaces what came there meanwhile
     except (sqlite3.DatabaseError, OSError) as error:
         raise StoreError(f"{journal} cannot be copied to {to}: {error}") from error

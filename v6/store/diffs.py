@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from v6.errors import StoreError
+from v6.store.disk import to_disk
 
 FOLDER: Final = "diffs"
 _FILE: Final = "diffs.jsonl"
@@ -56,7 +57,7 @@ def record_diff(store: Path, record: DiffRecord) -> None:
             os.fsync(number)
         finally:
             os.close(number)
-        _sync_folder(path.parent)
+        to_disk(path.parent)
     except OSError as error:
         raise StoreError(f"the diff cannot be recorded in {path}: {error.strerror}") from error
 
@@ -91,11 +92,3 @@ def stamp_diffs(store: Path) -> Stamp:
     except OSError:
         return None
     return status.st_size, status.st_mtime_ns, status.st_ino
-
-
-def _sync_folder(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

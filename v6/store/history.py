@@ -9,7 +9,6 @@ next start: a file whose number the table has is dropped, another is committed.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from v6.model.recording import Observation
 from v6.store.columns import DAY, INT, MOMENT, REAL, TEXT, TableRow, arrow_rows, schema
 from v6.store.commits import ORIGIN
 from v6.store.delta import create_or_open, fitted, open_table, table_folder
+from v6.store.disk import to_disk
 from v6.store.maintenance import QUARANTINE, audit_table
 from v6.store.query import view_of
 from v6.store.running import greek_cells
@@ -74,9 +74,7 @@ class History:
         if shutil.disk_usage(self._root).free < _LEAST_FREE:
             raise StoreError(f"less than {_LEAST_FREE >> 20} MiB are free beside {self._root}; nothing is recorded")
         for name in TABLES:
-            kind = [
-                one for one in observations if (one.contract.sec_type is SecType.OPTION) == (name == "chain_quotes")
-            ]
+            kind = [one for one in observations if _table_of(one) == name]
             if kind:
                 self._write(name, kind)
         self.drain()
@@ -106,9 +104,9 @@ class History:
         part = self._spool / f"{number:012}.part"
         try:
             pq.write_table(rows, part)
-            _to_disk(part)
+            to_disk(part)
             part.rename(self._spool / f"{number:012}.{name}.parquet")
-            _to_disk(self._spool)
+            to_disk(self._spool)
         except OSError as error:
             raise StoreError(f"history spool {part}: {error}") from error
         self._last = number
@@ -190,13 +188,4 @@ def _commit_to_disk(table: DeltaTable, before: set[str]) -> None:
     added = [folder / path for path in table.get_add_actions(flatten=True).column("path").to_pylist()]
     fresh = sorted(added, key=lambda file: file.stat().st_mtime_ns)[-max(1, len(added) - len(before)) :]
     log = folder / "_delta_log"
-    for place in [*fresh, folder, log / f"{table.version():020}.json", log]:
-        _to_disk(place)
-
-
-def _to_disk(place: Path) -> None:
-    descriptor = os.open(place, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    to_disk(*fresh, folder, log / f"{table.version():020}.json", log)

@@ -19,6 +19,7 @@ from deltalake.exceptions import DeltaError
 
 from v6.errors import StoreError
 from v6.store.delta import open_table, table_folder
+from v6.store.disk import to_disk
 from v6.store.maintenance import set_aside
 from v6.store.travel import OFFSET, VERSIONS, ending
 
@@ -85,7 +86,8 @@ def trim_log(table: DeltaTable, kept: int = LOG_KEPT) -> int:
         return 0
     if old:
         # Delta does no fsync. What stands for the deleted commits must be on the disk before they go.
-        _fsync(next(log / name for name in names if ".checkpoint" in name and _version(name) == start))
+        checkpoint = next(log / name for name in names if ".checkpoint" in name and _version(name) == start)
+        to_disk(checkpoint, checkpoint.parent)
         _remember(folder, sorted(log / name for name in old))
     for name in [*spare, *sorted(old)]:
         (log / name).unlink()
@@ -140,12 +142,3 @@ def _remember(folder: Path, commits: Iterable[Path]) -> None:
         file.writelines(f"{e.version},{e.timestamp_ms},{e.offset}\n" for e in lines)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _fsync(path: Path) -> None:
-    for place in (path, path.parent):
-        descriptor = os.open(place, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
