@@ -13,6 +13,7 @@ from v6.demo import CASH, market_of
 from v6.errors import V6Error
 from v6.ib.feed import Feed
 from v6.ib.link import Link
+from v6.ib.snapshot import price_of
 from v6.lang.desk import StrategyTemplate
 from v6.model.contract import SecType
 from v6.model.quote import Quote
@@ -109,7 +110,7 @@ async def _preview(template: StrategyTemplate, feed: Feed, clock: VirtualClock) 
         await feed.index("VIX", SecType.INDEX, "CBOE"),
     ]
     quotes = await feed.once(indices)
-    spot, vix = (_price(quotes.get(index.con_id)) for index in indices)
+    spot, vix = (price_of(quotes.get(index.con_id)) for index in indices)
     if spot is None or vix is None:
         return Refused(("the underlying or VIX has no price",))
     today = Market(now.date(), spot, vix, float(CASH))
@@ -118,10 +119,6 @@ async def _preview(template: StrategyTemplate, feed: Feed, clock: VirtualClock) 
         return offers
     proposal = build(template, offers, spot, today.net_liq)
     return proposal if isinstance(proposal, Refused) else _figures(template, proposal, offers, today, now)
-
-
-def _price(quote: Quote | None) -> float | None:
-    return None if quote is None else quote.last if quote.last is not None else quote.mid
 
 
 def _figures(

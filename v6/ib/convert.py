@@ -109,6 +109,17 @@ def _day(text: str) -> date | None:
     return day(text) if len(text) >= 8 else None
 
 
+def series(symbol: str, trading_class: str, expiry: date) -> ib_async.Option:
+    """Return the pattern of all options of one class and expiry."""
+    return ib_async.Option(symbol, f"{expiry:%Y%m%d}", exchange="SMART", currency=CURRENCY, tradingClass=trading_class)
+
+
+def expiries(chains: Iterable[ib_async.OptionChain], trading_class: str) -> list[date]:
+    """Return the expiries of the class in the answers to a chain's question, sorted; ValueError for no date."""
+    found = {text for chain in chains if chain.tradingClass == trading_class for text in chain.expirations}
+    return sorted(map(day, found))
+
+
 def day(text: str) -> date:
     """Return the day of `YYYYMMDD`, also when a time and a zone follow it; raises ValueError."""
     return datetime.strptime(text[:8], "%Y%m%d").replace(tzinfo=UTC).date()

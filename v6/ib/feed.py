@@ -180,7 +180,9 @@ class Feed:
 
     async def index(self, symbol: str, sec_type: SecType, exchange: str) -> Contract:
         """Return the one contract of an underlying; none or several is an error and never a guess."""
-        pattern = ib_async.Contract(secType=sec_type.value, symbol=symbol, exchange=exchange, currency="USD")
+        pattern = ib_async.Contract(
+            secType=sec_type.value, symbol=symbol, exchange=exchange, currency=convert.CURRENCY
+        )
         details = await self._link.ask(lambda: self._link.ib.reqContractDetailsAsync(pattern), f"contract {symbol}")
         if len(details) != 1 or details[0].contract is None:
             raise BrokerError(f"{symbol} on {exchange} names {len(details)} contracts, not one")
@@ -210,9 +212,8 @@ class Feed:
             ),
             f"option chain of {underlying.symbol}",
         )
-        found = {text for chain in chains if chain.tradingClass == trading_class for text in chain.expirations}
         try:
-            return sorted(map(convert.day, found))
+            return convert.expiries(chains, trading_class)
         except ValueError as error:
             raise BrokerError(f"option chain of {underlying.symbol}: {error}") from error
 
@@ -225,9 +226,7 @@ class Feed:
         """
         key = (symbol, trading_class, expiry)
         if key not in self._details or refresh:
-            pattern = ib_async.Option(
-                symbol, f"{expiry:%Y%m%d}", exchange="SMART", currency="USD", tradingClass=trading_class
-            )
+            pattern = convert.series(symbol, trading_class, expiry)
             details = await self._link.ask(
                 lambda: self._link.ib.reqContractDetailsAsync(pattern), f"options {trading_class} {expiry}"
             )

@@ -58,10 +58,9 @@ class Listings:
                 f"option chain of {band.symbol}",
             )
             try:
-                days = {convert.day(d) for c in chains if c.tradingClass == band.trading_class for d in c.expirations}
+                self._expiries[band] = convert.expiries(chains, band.trading_class)
             except ValueError as error:
                 raise BrokerError(f"option chain of {band.symbol}: {error}") from error
-            self._expiries[band] = sorted(days)
         return self._expiries[band]
 
     async def options(self, band: Band, expiry: date, today: date) -> list[Contract]:
@@ -69,13 +68,7 @@ class Listings:
         self._turn(today)
         key = (band.trading_class, expiry)
         if key not in self._options:
-            pattern = ib_async.Option(
-                band.symbol,
-                f"{expiry:%Y%m%d}",
-                exchange="SMART",
-                currency=convert.CURRENCY,
-                tradingClass=band.trading_class,
-            )
+            pattern = convert.series(band.symbol, band.trading_class, expiry)
             found = await self._details(pattern, f"options {band.trading_class} {expiry}")
             self._options[key] = sorted(found, key=lambda c: (c.strike or 0, c.right or ""))
         return self._options[key]

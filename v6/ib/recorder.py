@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 import ib_async
@@ -63,7 +63,6 @@ class Recorder:
         self._calendar = calendar
         self._room = room
         self._tell = tell
-        self._contracts: dict[tuple[date, str], list[Contract]] = {}
 
     async def run(self) -> None:
         """Sweep on schedule for ever; a sweep under way when a process ended is gone on with. Cancel it to end it."""
