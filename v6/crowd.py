@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from v6.daemon.daemon import Daemon
-from v6.daemon.settings import Settings
+from v6.daemon.settings import Settings, simulated
 from v6.demo import BEFORE_OPEN, CASH, Plan, clear_store
 from v6.errors import V6Error
 from v6.ib.pacing import MESSAGES_PER_S
@@ -96,11 +96,7 @@ class _Scene:
     port: int
 
     def settings(self) -> Settings:
-        # A simulation that is lost with the machine is run again; its journal need not reach the disk's platter.
-        return Settings(
-            self.plan.root, self.plan.store, "127.0.0.1", self.port,
-            cycle_s=self.plan.cycle_s, durable=False, flush_every=1_000_000, heartbeat_s=None,
-        )  # fmt: skip
+        return simulated(self.plan.root, self.plan.store, self.port, self.plan.cycle_s)
 
     async def open_condors(self) -> set[int]:
         """Run the desk as it is until it holds two condors; return all contracts that it ever ordered."""

@@ -7,14 +7,14 @@ import shutil
 import signal
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
 from v6.daemon.daemon import Daemon
-from v6.daemon.settings import ONCE_A_DAY_S, RECONCILE_EVERY_S, Settings
+from v6.daemon.settings import ONCE_A_DAY_S, RECONCILE_EVERY_S, simulated
 from v6.errors import V6Error
 from v6.model import event as e
 from v6.paper.gateway import PaperGateway
@@ -147,17 +147,8 @@ async def _trade(
     until: datetime,
     watcher: Watcher | None,
 ) -> Report:
-    settings = Settings(
-        root=plan.root,
-        store=plan.store,
-        host="127.0.0.1",
-        port=port,
-        cycle_s=plan.cycle_s,
-        # A simulation that is lost with the machine is run again; its journal need not reach the disk's platter.
-        durable=False,
-        flush_every=1_000_000,
-        # In memory no link is ever half open, and seventeen thousand heartbeats a day would be most of the work.
-        heartbeat_s=None,
+    settings = replace(
+        simulated(plan.root, plan.store, port, plan.cycle_s),
         # Nobody else trades an account in memory: compared at the start, after gaps and once a session is enough.
         reconcile_every_s=ONCE_A_DAY_S if plan.speed is None else RECONCILE_EVERY_S,
         # Nobody reads the tables of a headless run before its end; a watched one is looked into as it goes.

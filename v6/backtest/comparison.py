@@ -91,9 +91,7 @@ def page(comparison: Comparison, command: str) -> str:
         _question(some),
         "## What came out",
         *[_verdict(comparison, costs) for costs in comparison.known],
-        ""
-        if False in comparison.known
-        else "The runs without costs are not finished; the same command goes on with them.",
+        "" if False in comparison.known else UNFINISHED,
         _figures(comparison),
         _sizes(some),
         "## The same positions",

@@ -51,7 +51,6 @@ class Condor:
     expiry: date
     strikes: tuple[float, float, float, float]
     credit: float
-    entry_cost: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from v6.backtest.chain import Account
 from v6.backtest.record import Trade
 
 SESSIONS_PER_YEAR: Final = 252
-TAIL: Final = 0.05
 BLOCK: Final = 21
 """Sessions that the bootstrap keeps together: about as long as a position's fortunes hang together."""
 

@@ -13,7 +13,7 @@ from v6.backtest.breakdown import Group, Regime
 from v6.backtest.metrics import drawdowns
 from v6.backtest.outcome import Outcome
 from v6.backtest.record import Trade
-from v6.backtest.words import counted, key_figures
+from v6.backtest.words import key_figures
 from v6.errors import V6Error
 from v6.report import (
     Bar,
@@ -29,6 +29,7 @@ from v6.report import (
     Table,
     Tone,
     Unit,
+    counted,
     render,
     spoken,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Final
 from v6.backtest.free import NO_FEES, FreeMarket
 from v6.backtest.record import DayMark, Recorder, SegmentResult
 from v6.daemon.daemon import Daemon
-from v6.daemon.settings import ONCE_A_DAY_S, Settings
+from v6.daemon.settings import ONCE_A_DAY_S, simulated
 from v6.demo import BEFORE_OPEN
 from v6.errors import V6Error
 from v6.paper.gateway import PaperGateway
@@ -142,16 +142,9 @@ class _Run:
         self._recorder = Recorder(gateway)
 
     async def whole(self, port: int, after: tuple[date, ...]) -> SegmentResult:
-        settings = Settings(
-            root=self._places.desk,
-            store=self._places.store,
-            host="127.0.0.1",
-            port=port,
-            cycle_s=self._conditions.cycle_s,
-            # As in a headless demo: the run is repeatable, its links are in memory, nobody reads its tables.
-            durable=False,
-            flush_every=1_000_000,
-            heartbeat_s=None,
+        settings = replace(
+            simulated(self._places.desk, self._places.store, port, self._conditions.cycle_s),
+            # As in a headless demo: nobody else trades the account, nobody reads the tables.
             reconcile_every_s=ONCE_A_DAY_S,
             flush_at_close=False,
             # The desk is a copy of its own; the run-off's change of it is told, not looked for.

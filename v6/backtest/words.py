@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from v6.backtest.metrics import Figures
 from v6.backtest.outcome import Outcome
-from v6.report import Unit, spoken
+from v6.report import Unit, counted, spoken
 
 
 def money(value: float | None) -> str:
@@ -20,11 +20,6 @@ def percent(value: float | None, decimals: int = 1) -> str:
 def number(value: float | None, decimals: int = 2) -> str:
     """Return a plain number."""
     return spoken(value, Unit.PLAIN, decimals)
-
-
-def counted(count: int, noun: str) -> str:
-    """Return `1 trade` or `3 trades`."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def key_figures(outcome: Outcome) -> list[tuple[str, str, str]]:

@@ -54,7 +54,7 @@ from v6.ports import Clock
 from v6.pricing.calendar import TradingCalendar
 from v6.rules import RuleSet, RuleState
 from v6.rules.recorded import RULE_STATE as RULE_STATE
-from v6.store.journal import Journal
+from v6.store.journal import BULK, Journal
 from v6.store.maintenance import audit
 from v6.store.outbox import Outbox
 from v6.store.space import free_bytes
@@ -64,9 +64,8 @@ T = TypeVar("T")
 CONTEXT: Final = "context"
 POSITION_QUEUE: Final = "position_queue"
 
-_NO_LEDGER: Final = (e.SnapshotTaken, e.DecisionsMade, e.QueueListed, e.GreeksTaken, e.HealthMeasured)
-LEDGER_EVENTS: Final = tuple(kind for kind in e.EVENT_TYPES.values() if kind not in _NO_LEDGER)
-"""What the ledger folds; the others are most of a journal and change nothing in it."""
+LEDGER_EVENTS: Final = tuple(kind for kind in e.EVENT_TYPES.values() if kind not in BULK)
+"""What the ledger folds; the others are most of a journal, change nothing in it, and may have been pruned."""
 
 LONGEST_BACKOFF_S: Final = 60.0
 

@@ -52,3 +52,19 @@ class Settings:
     reconcile_every_s: float = RECONCILE_EVERY_S
     health_every: int = 0
     keep_greeks: bool = False
+
+
+def simulated(root: Path, store: Path, port: int, cycle_s: float) -> Settings:
+    """Return how a desk is run beside a gateway in memory, in virtual time; `replace` what differs."""
+    return Settings(
+        root,
+        store,
+        "127.0.0.1",
+        port,
+        cycle_s=cycle_s,
+        # A simulation that is lost with the machine is run again; its journal need not reach the disk's platter.
+        durable=False,
+        flush_every=1_000_000,
+        # In memory no link is ever half open, and seventeen thousand heartbeats a day would be most of the work.
+        heartbeat_s=None,
+    )

@@ -6,14 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TypeAlias
 
 from v6.model import event as e
 from v6.model.contract import Contract
 from v6.model.order import Fill, OrderIntent, OrderState, Purpose
 from v6.model.position import Position, Structure
-
-Fills: TypeAlias = dict[str, Fill]
 
 
 def exec_key(exec_id: str) -> str:

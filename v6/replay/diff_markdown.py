@@ -15,11 +15,11 @@ from v6.replay.diff_words import (
     edit_line,
     effect_line,
     exit_words,
-    plural,
     proof_lines,
     summary,
     verdict_word,
 )
+from v6.report import counted
 
 LONGEST: Final = 60_000
 """Characters; GitHub takes 65,536 in a comment."""
@@ -41,7 +41,7 @@ def markdown(diff: Diff) -> str:
         else:
             text += "\n" + section
     if left_out:
-        text += f"\n{plural(left_out, 'section')} did not fit; `v6 diff --json` has all.\n"
+        text += f"\n{counted(left_out, 'section')} did not fit; `v6 diff --json` has all.\n"
     marks = f"{diff.old_fingerprint[:12]} → {diff.new_fingerprint[:12]}"
     return (
         text + f"\n<sub>fingerprints {marks}; P&amp;L at the recorded mark less half the spread and commission</sub>\n"
@@ -107,7 +107,7 @@ def _sections(diff: Diff) -> Iterator[tuple[str, list[str]]]:
         yield f"{code(edit.rule_id)} {edit.kind}", _of_rule(edit, effects.get(edit.rule_id))
     for title, changes in (("Limits", diff.edits.limits), ("Strategies", diff.edits.strategies)):
         if changes:
-            yield f"{title}: {plural(len(changes), 'value')} changed", _values(changes)
+            yield f"{title}: {counted(len(changes), 'value')} changed", _values(changes)
     if diff.record is not None and diff.record.changed:
         yield "All effects", [*_distribution(diff.record.effect), *(f"\n{escape(c)}" for c in caveats(diff.record))]
         yield "Changed decisions", _changes(diff.record)

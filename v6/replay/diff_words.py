@@ -8,6 +8,7 @@ from v6.lint.compare import Comparison, Outcome
 from v6.replay.diff import Diff, OnRecord
 from v6.replay.diff_edits import Changed, RuleEdit
 from v6.replay.diff_effect import Distribution, Exit
+from v6.report import counted
 
 
 def dollars(value: float | None) -> str:
@@ -17,15 +18,10 @@ def dollars(value: float | None) -> str:
     return f"{'-' if value < -0.005 else '+'}${abs(value):,.2f}"
 
 
-def plural(count: int, word: str) -> str:
-    """Return a count with its noun, such as `1 decision` or `2,000 decisions`."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
-
-
 def summary(diff: Diff) -> str:
     """Return the diff in one line."""
     loose = len(diff.edits.loosenings)
-    warning = f" {plural(loose, 'edit')} may loosen what protects you." if loose else ""
+    warning = f" {counted(loose, 'edit')} may loosen what protects you." if loose else ""
     if diff.record is None:
         said = "no decision can change: proven for all rows" if diff.edits.same else "the rules differ in meaning"
         return f"{said[0].upper()}{said[1:]}; no record was looked at.{warning}"
@@ -35,22 +31,22 @@ def summary(diff: Diff) -> str:
 def _on_record(diff: Diff, record: OnRecord) -> str:
     if record.first is None or record.last is None:
         return "Nothing is recorded yet, so what would change on history is unknown."
-    where = f"{plural(record.snapshots, 'snapshot')}, {record.first:%Y-%m-%d} to {record.last:%Y-%m-%d}"
+    where = f"{counted(record.snapshots, 'snapshot')}, {record.first:%Y-%m-%d} to {record.last:%Y-%m-%d}"
     if not record.changed:
         proof = "proven for all rows" if diff.edits.same else "on this record; other rows may differ"
         return f"No decision changes ({proof}): {where}."
     money = f"; {effect_line(record.effect)}" if record.effect.positions else ""
     verb = "changes" if record.changed == 1 else "change"
-    positions = f" on {plural(record.positions, 'position')}" if record.positions else ""
-    return f"{plural(record.changed, 'decision')} {verb}{positions} in {where}{money}."
+    positions = f" on {counted(record.positions, 'position')}" if record.positions else ""
+    return f"{counted(record.changed, 'decision')} {verb}{positions} in {where}{money}."
 
 
 def effect_line(effect: Distribution) -> str:
     """Return the total, and on how many positions it is known."""
     known = effect.positions - effect.unknown
     if not known:
-        return f"$ effect unknown on all {plural(effect.positions, 'position')} whose exit changes"
-    return f"{dollars(effect.total)} on {known:,} of {plural(effect.positions, 'position')} whose exit changes"
+        return f"$ effect unknown on all {counted(effect.positions, 'position')} whose exit changes"
+    return f"{dollars(effect.total)} on {known:,} of {counted(effect.positions, 'position')} whose exit changes"
 
 
 def verdict_word(edit: RuleEdit) -> str:
@@ -107,14 +103,14 @@ def caveats(record: OnRecord) -> Iterator[str]:
     """Yield what the dollars leave out."""
     if record.effect.cut_short:
         yield (
-            f"{plural(record.effect.cut_short, 'position')} would be held for longer than the record follows them, as "
-            "the desk had closed them: what came after is unknown, and the total is of the others only."
+            f"{counted(record.effect.cut_short, 'position')} would be held for longer than the record follows them, "
+            "as the desk had closed them: what came after is unknown, and the total is of the others only."
         )
     other = record.effect.unknown - record.effect.cut_short
     if other:
-        yield f"{plural(other, 'position')} lack a recorded mark, spread, multiplier or commission; in no figure."
+        yield f"{counted(other, 'position')} lack a recorded mark, spread, multiplier or commission; in no figure."
     for gap in record.lacking:
-        rules, days = ", ".join(gap.rules), plural(gap.days, "day")
+        rules, days = ", ".join(gap.rules), counted(gap.days, "day")
         yield f"{rules}: the record has no `{gap.field}` on {days} ({gap.first} to {gap.last}); unknown there."
     if record.reductions:
         yield "Reductions are among the decisions, but not in the dollars."

@@ -1,6 +1,6 @@
 """Reports: values in, one self-contained HTML page out; it works from a file, without a network."""
 
-from v6.report.numbers import Unit, spoken
+from v6.report.numbers import Unit, counted, spoken
 from v6.report.page import (
     Bar,
     Bars,
@@ -45,6 +45,7 @@ __all__ = [
     "Timeline",
     "Tone",
     "Unit",
+    "counted",
     "render",
     "spoken",
 ]

@@ -45,6 +45,11 @@ def spoken(value: float | None, unit: Unit = Unit.PLAIN, decimals: int | None = 
             return sign + digits
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, such as `1 decision` or `2,000 decisions`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def spoken_time(at: date) -> str:
     """Return a day as `2014-01-31`, and a moment with its minute; a moment at midnight is a day."""
     if isinstance(at, datetime) and (at.hour or at.minute or at.second):
